@@ -1,0 +1,1 @@
+"""Time, rate and peak memory of the main paths, on growing sizes."""

@@ -1,0 +1,1 @@
+"""Read the outside world and return typed records: one sub-package per kind of source."""

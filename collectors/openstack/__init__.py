@@ -1,0 +1,1 @@
+"""Nova, Keystone and Placement, read through their APIs."""

@@ -1,0 +1,1 @@
+"""The main job on recorded answers of a real Nova."""

@@ -1,0 +1,1 @@
+"""Ledger to files that XDMoD shreds: openstack events, hypervisor facts."""

@@ -1,0 +1,186 @@
+"""The database under the ledger: how it is opened, checked and migrated."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+
+from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
+
+__all__ = ["check", "connect", "explained", "reading", "upgrade", "writing"]
+
+_UPGRADE = "xdmod-cloud ledger upgrade"
+
+
+def connect(url: str) -> Engine:
+    """Return the engine of a ledger; nothing is opened yet.
+
+    Raises ConfigurationError for a URL that is neither SQLite's nor MariaDB's.
+    """
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("sqlite", "mysql", "mariadb"):
+            raise ConfigurationError(
+                f"[ledger] url names {parsed.get_backend_name()}; the ledger lives in sqlite:///FILE or mysql+pymysql://…"
+            )
+        if parsed.get_backend_name() == "sqlite":
+            return _sqlite(parsed)
+        return create_engine(parsed, pool_pre_ping=True, pool_recycle=3600)
+    except (ArgumentError, NoSuchModuleError) as error:
+        raise ConfigurationError(
+            f"[ledger] url cannot be read: {error}. Write sqlite:///FILE or mysql+pymysql://…"
+        ) from error
+
+
+def _sqlite(url: URL) -> Engine:
+    engine = create_engine(url, connect_args={"timeout": 60})
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, _: object) -> None:
+        # The driver's own transactions start too late to hold a lock from the first read on.
+        connection.isolation_level = None
+        connection.execute("PRAGMA busy_timeout = 60000")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the ledger."""
+    with explained(engine), engine.begin() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that will write: all of it happens, or nothing."""
+    with explained(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+def check(engine: Engine) -> None:
+    """Refuse a ledger that is absent, corrupt, older or newer than this program; never change it.
+
+    Raises ConfigurationError, with what to do, or SourceUnavailable where the database does not answer.
+    """
+    place = _place(engine)
+    if engine.dialect.name == "sqlite" and not _sqlite_file(engine).exists():
+        raise ConfigurationError(f"There is no ledger at {place}. Make it with: {_UPGRADE}")
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection)
+        revision = context.get_current_revision()
+        tables = inspect(connection).get_table_names()
+    scripts = _scripts()
+    if revision is None:
+        if tables:
+            raise ConfigurationError(
+                f"The database at {place} holds tables, but is no ledger. Name another in [ledger] url."
+            )
+        raise ConfigurationError(f"The ledger at {place} is empty. Make its tables with: {_UPGRADE}")
+    if revision not in {script.revision for script in scripts.walk_revisions()}:
+        raise ConfigurationError(
+            f"The ledger at {place} is of version {revision}, newer than this xdmod-cloud (which knows up to"
+            f" {scripts.get_current_head()}). Nothing was touched; install the newer xdmod-cloud."
+        )
+    if revision != scripts.get_current_head():
+        raise ConfigurationError(
+            f"The ledger at {place} is of the older version {revision}. Bring it up with: {_UPGRADE}"
+        )
+
+
+def upgrade(engine: Engine) -> str:
+    """Make the ledger's tables, or bring them to this program's version; return that version.
+
+    Raises ConfigurationError for a database that is corrupt, newer or somebody else's.
+    """
+    if engine.dialect.name == "sqlite":
+        _sqlite_file(engine).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        check(engine)
+    except ConfigurationError as error:
+        if _UPGRADE not in str(error):
+            raise
+    with explained(engine):
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                connection.exec_driver_sql("COMMIT")
+                connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        with engine.begin() as connection:
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return str(_scripts().get_current_head())
+
+
+@contextmanager
+def explained(engine: Engine) -> Iterator[None]:
+    """Turn what the database says of itself into errors that an operator can act on."""
+    try:
+        yield
+    except OperationalError as error:
+        raise _explain(engine, error) from error
+    except DBAPIError as error:
+        if engine.dialect.name == "sqlite" and isinstance(error.orig, sqlite3.DatabaseError) and _is_corrupt(error):
+            raise _corrupt(engine, str(error.orig)) from error
+        raise
+
+
+def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:
+    said, place = str(error.orig), _place(engine)
+    if _is_corrupt(error):
+        return _corrupt(engine, said)
+    if "readonly" in said or "read-only" in said or "command denied" in said:
+        return ConfigurationError(
+            f"The ledger at {place} cannot be written: {said}. Give this account the right to write it."
+        )
+    if "Access denied" in said:
+        return ConfigurationError(f"The ledger at {place} refuses the account: {said}. Correct [ledger] url.")
+    if "unable to open" in said:
+        return ConfigurationError(f"The ledger at {place} cannot be opened: {said}. Check the folder and its rights.")
+    return SourceUnavailable(f"The ledger at {place} does not answer: {said}. Nothing was recorded; run again later.")
+
+
+def _is_corrupt(error: DBAPIError) -> bool:
+    return any(sign in str(error.orig) for sign in ("malformed", "not a database", "disk image"))
+
+
+def _corrupt(engine: Engine, why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"The ledger at {_place(engine)} is damaged: {why}. Nothing was touched; restore it from a backup."
+    )
+
+
+def _place(engine: Engine) -> str:
+    return str(
+        engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string(hide_password=True)
+    )
+
+
+def _sqlite_file(engine: Engine) -> Path:
+    return Path(str(engine.url.database).removeprefix("file:").partition("?")[0])
+
+
+def _config() -> Config:
+    config = Config()
+    with as_file(files("ledger") / "migrations") as folder:
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())

@@ -1,0 +1,1 @@
+"""The ledger's versions, each a step from the one before."""

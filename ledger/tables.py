@@ -1,0 +1,133 @@
+"""The ledger's tables. Migrations create them; a test holds the two against each other."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.mysql import LONGTEXT
+
+from ledger.times import UtcTime
+
+__all__ = ["export", "export_file", "latest", "metadata", "quarantine", "record", "run", "source"]
+
+metadata = MetaData()
+#: Keyword arguments of every table; not typed, for the library takes them by their database's name.
+_TABLE: Any = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+# SQLite counts rows up by itself only for a column of type INTEGER.
+_SEQUENCE = BigInteger().with_variant(Integer, "sqlite")
+_BODY = Text().with_variant(LONGTEXT, "mysql", "mariadb")
+
+#: Where records come from: one row for each cloud and region, or other system.
+source = Table(
+    "source",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(128), nullable=False, unique=True),
+    **_TABLE,
+)
+
+#: Each reading of a source. The newest `window_to` of a run that is done is the source's watermark.
+run = Table(
+    "run",
+    metadata,
+    Column("id", _SEQUENCE, primary_key=True),
+    Column("source_id", ForeignKey(source.c.id), nullable=False),
+    Column("mode", String(16), nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("finished", UtcTime),
+    Column("window_from", UtcTime),
+    Column("window_to", UtcTime),
+    Column("last_seq", BigInteger),
+    Column("outcome", String(16), nullable=False),
+    Column("counts", Text),
+    Column("error", Text),
+    Index("run_by_outcome", "source_id", "outcome", "id"),
+    **_TABLE,
+)
+
+#: What was observed, in the order in which it became known; appended, never rewritten.
+record = Table(
+    "record",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True),
+    Column("source_id", ForeignKey(source.c.id), nullable=False),
+    Column("run_id", ForeignKey(run.c.id), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("identity", String(255), nullable=False),
+    Column("observed", UtcTime, nullable=False),
+    Column("body", _BODY, nullable=False),
+    Index("record_by_subject", "source_id", "subject", "seq"),
+    Index("record_by_kind", "source_id", "kind", "seq"),
+    **_TABLE,
+)
+
+#: The newest record of each thing and a digest of its content, so that the same observation is not appended twice;
+#: and when the thing began and ended by that record, so that past things need not be read to know the present.
+latest = Table(
+    "latest",
+    metadata,
+    Column("source_id", ForeignKey(source.c.id), primary_key=True),
+    Column("kind", String(16), primary_key=True),
+    Column("subject", String(128), primary_key=True),
+    Column("identity", String(255), primary_key=True),
+    Column("digest", String(32), nullable=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("begins", UtcTime),
+    Column("ends", UtcTime),
+    Index("latest_by_end", "source_id", "kind", "ends"),
+    **_TABLE,
+)
+
+#: What could not be made a record, whole, with the reason.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", _SEQUENCE, primary_key=True),
+    Column("source_id", ForeignKey(source.c.id), nullable=False),
+    Column("run_id", ForeignKey(run.c.id), nullable=False),
+    Column("observed", UtcTime, nullable=False),
+    Column("digest", String(32), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", _BODY, nullable=False),
+    UniqueConstraint("source_id", "digest", name="quarantine_once"),
+    **_TABLE,
+)
+
+#: Which part of the ledger has been handed on: records up to `seq_to`, events up to `horizon_to`.
+export = Table(
+    "export",
+    metadata,
+    Column("id", _SEQUENCE, primary_key=True),
+    Column("source_id", ForeignKey(source.c.id), nullable=False),
+    Column("target", String(64), nullable=False),
+    Column("seq_from", BigInteger, nullable=False),
+    Column("seq_to", BigInteger, nullable=False),
+    Column("horizon_from", UtcTime),
+    Column("horizon_to", UtcTime, nullable=False),
+    Column("started", UtcTime, nullable=False),
+    Column("finished", UtcTime),
+    Index("export_by_target", "source_id", "target", "id"),
+    **_TABLE,
+)
+
+#: The files that an export wrote.
+export_file = Table(
+    "export_file",
+    metadata,
+    Column("export_id", ForeignKey(export.c.id), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("records", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    **_TABLE,
+)

@@ -1,0 +1,196 @@
+"""Appends to the ledger, for whoever holds a source's lock: runs, records, what was set aside."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import blake2b
+from itertools import islice
+from typing import NamedTuple, NewType
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
+
+from ledger.database import writing
+from ledger.records import Record, Server
+from ledger.tables import latest, quarantine, record, run
+
+__all__ = ["Mode", "Rejected", "RunId", "Writer"]
+
+RunId = NewType("RunId", int)
+_CHUNK = 500
+
+
+class Mode(StrEnum):
+    """How much of its source a run reads: what changed since the watermark, or everything."""
+
+    CHANGES = "changes"
+    SWEEP = "sweep"
+
+
+class Rejected(Struct, frozen=True):
+    """Something that a source answered and that is no record: whole, with the reason."""
+
+    reason: str
+    body: str
+
+
+class _Row(NamedTuple):
+    kind: str
+    subject: str
+    identity: str
+    body: str
+    digest: str
+    begins: datetime | None
+    ends: datetime | None
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self[:3]
+
+
+class Writer:
+    """Writes one source. Made by `Ledger.writer`, which holds the lock meanwhile."""
+
+    def __init__(self, engine: Engine, source_id: int, name: str) -> None:
+        self._engine, self._source, self.name = engine, source_id, name
+
+    def begin(self, mode: Mode, window_from: datetime | None) -> RunId:
+        """Record that a run starts, and that runs which never ended died: their process held the lock that we hold."""
+        with writing(self._engine) as connection:
+            connection.execute(
+                update(run)
+                .where(run.c.source_id == self._source, run.c.outcome == "running")
+                .values(outcome="died", error="The process ended before the run did.")
+            )
+            row = {"source_id": self._source, "mode": mode, "started": datetime.now(UTC), "outcome": "running"}
+            connection.execute(insert(run).values(window_from=window_from, **row))
+            newest = select(func.max(run.c.id)).where(run.c.source_id == self._source)
+            return RunId(connection.scalar(newest) or 0)
+
+    def finish(
+        self,
+        run_id: RunId,
+        window_to: datetime,
+        observed: datetime,
+        records: Iterable[Record],
+        rejected: Iterable[Rejected] = (),
+        counts: Mapping[str, int] | None = None,
+    ) -> dict[str, int]:
+        """Append what is new and move the watermark to `window_to`, in one transaction.
+
+        Returns the counts given and, beside them, how many records were `appended` and how many newly `rejected`.
+        """
+        with writing(self._engine) as connection:
+            appended, last_seq = self._append(connection, run_id, observed, records)
+            totals = {
+                **(counts or {}),
+                "appended": appended,
+                "rejected": self._set_aside(connection, run_id, observed, rejected),
+            }
+            connection.execute(
+                update(run)
+                .where(run.c.id == run_id)
+                .values(
+                    outcome="done",
+                    finished=datetime.now(UTC),
+                    window_to=window_to,
+                    last_seq=last_seq,
+                    counts=msgspec.json.encode(totals).decode(),
+                )
+            )
+        return totals
+
+    def fail(self, run_id: RunId, error: str) -> None:
+        """Record that a run failed; the watermark stays."""
+        with writing(self._engine) as connection:
+            values = {"outcome": "failed", "finished": datetime.now(UTC), "error": error}
+            connection.execute(update(run).where(run.c.id == run_id).values(**values))
+
+    def _append(
+        self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record]
+    ) -> tuple[int, int]:
+        # Taking the last number for update makes writers of other sources wait until this transaction ends.
+        last = first = int(connection.scalar(select(func.max(record.c.seq)).with_for_update()) or 0)
+        for rows in _chunks(map(_row, records)):
+            known = self._digests(connection, rows)
+            news = {row.key: row for row in rows if known.get(row.key) != row.digest}
+            numbered = list(enumerate(news.values(), last + 1))
+            if not numbered:
+                continue
+            last += len(numbered)
+            connection.execute(insert(record), [self._record(seq, row, run_id, observed) for seq, row in numbered])
+            first_seen = [self._latest(seq, row) for seq, row in numbered if row.key not in known]
+            if first_seen:
+                connection.execute(insert(latest), first_seen)
+            changed = [self._latest(seq, row) for seq, row in numbered if row.key in known]
+            if changed:
+                connection.execute(
+                    _UPDATE_LATEST, [{f"_{name}": value for name, value in row.items()} for row in changed]
+                )
+        return last - first, last
+
+    def _digests(self, connection: Connection, rows: list[_Row]) -> dict[tuple[str, ...], str]:
+        wanted = select(latest.c.kind, latest.c.subject, latest.c.identity, latest.c.digest).where(
+            latest.c.source_id == self._source, latest.c.subject.in_({row.subject for row in rows})
+        )
+        return {(kind, subject, identity): digest for kind, subject, identity, digest in connection.execute(wanted)}
+
+    def _record(self, seq: int, row: _Row, run_id: RunId, observed: datetime) -> dict[str, object]:
+        return {
+            "seq": seq,
+            "source_id": self._source,
+            "run_id": run_id,
+            "kind": row.kind,
+            "subject": row.subject,
+            "identity": row.identity,
+            "observed": observed,
+            "body": row.body,
+        }
+
+    def _latest(self, seq: int, row: _Row) -> dict[str, object]:
+        return {
+            "source_id": self._source,
+            "kind": row.kind,
+            "subject": row.subject,
+            "identity": row.identity,
+            "digest": row.digest,
+            "seq": seq,
+            "begins": row.begins,
+            "ends": row.ends,
+        }
+
+    def _set_aside(
+        self, connection: Connection, run_id: RunId, observed: datetime, rejected: Iterable[Rejected]
+    ) -> int:
+        known = set(connection.scalars(select(quarantine.c.digest).where(quarantine.c.source_id == self._source)))
+        news = {digest: item for item in rejected if (digest := _digest(item.reason + item.body)) not in known}
+        if news:
+            fixed = {"source_id": self._source, "run_id": run_id, "observed": observed}
+            rows = [{**fixed, "digest": digest, **msgspec.structs.asdict(item)} for digest, item in news.items()]
+            connection.execute(insert(quarantine), rows)
+        return len(news)
+
+
+_UPDATE_LATEST = (
+    update(latest)
+    .where(*(latest.c[name] == bindparam(f"_{name}") for name in ("source_id", "kind", "subject", "identity")))
+    .values({name: bindparam(f"_{name}") for name in ("digest", "seq", "begins", "ends")})
+)
+
+
+def _row(item: Record) -> _Row:
+    body = msgspec.json.encode(item).decode()
+    begins = item.created if isinstance(item, Server) else None
+    ends = (item.terminated or item.updated) if isinstance(item, Server) and item.ended else None
+    return _Row(item.kind, item.subject, item.identity, body, _digest(body), begins, ends)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _chunks(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
+    rows = iter(rows)
+    while chunk := list(islice(rows, _CHUNK)):
+        yield chunk

@@ -1,0 +1,1 @@
+"""What an operator does: collect, export, report, verify, each as one call."""

@@ -1,0 +1,1 @@
+"""Quantities to what people read: tables, CSV, PDF."""

@@ -1,0 +1,1 @@
+"""Events to quantities: the sessions and days that XDMoD makes of them."""
