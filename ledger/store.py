@@ -1,6 +1,6 @@
 """The ledger as the other rooms see it: opened and checked, one writer per source, records read back."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import groupby
@@ -15,7 +15,7 @@ from ledger.records import Action, Hypervisor, InstanceId, Kind, Named, Record, 
 from ledger.tables import latest, quarantine, record, run, source
 from ledger.writer import Mode, Writer
 
-__all__ = ["Entry", "Ledger", "Seq", "Watermark"]
+__all__ = ["Entry", "KnownServer", "Ledger", "Seq", "Watermark"]
 
 #: The place of a record in the order in which the ledger learned.
 Seq = NewType("Seq", int)
@@ -47,6 +47,14 @@ class Watermark(NamedTuple):
     swept: datetime | None
 
 
+class KnownServer(NamedTuple):
+    """The newest records of a server and its actions, and when the server's was observed (UTC)."""
+
+    server: Server
+    observed: datetime
+    actions: list[Action]
+
+
 class Ledger:
     """What happened, kept. Open it with `Ledger.open`."""
 
@@ -68,7 +76,7 @@ class Ledger:
     def writer(self, name: str) -> Iterator[Writer]:
         """Be the only one that writes that source. Raises SourceUnavailable where another process is."""
         with sole_writer(self.engine, name):
-            yield Writer(self.engine, self._source(name, create=True), name)
+            yield Writer(self.engine, self.source_id(name, create=True), name)
 
     def sources(self) -> list[str]:
         """The names of all sources that were ever written."""
@@ -77,7 +85,7 @@ class Ledger:
 
     def watermark(self, name: str) -> Watermark | None:
         """How far a source is known; none before its first complete run."""
-        done = and_(run.c.source_id == self._source(name), run.c.outcome == "done")
+        done = and_(run.c.source_id == self.source_id(name), run.c.outcome == "done")
         with reading(self.engine) as connection:
             row = connection.execute(select(run).where(done).order_by(run.c.id.desc()).limit(1)).mappings().first()
             if row is None:
@@ -89,14 +97,14 @@ class Ledger:
     def runs(self, name: str) -> list[RowMapping]:
         """Every run of a source, oldest first, as rows of the table `run`."""
         with reading(self.engine) as connection:
-            chosen = select(run).where(run.c.source_id == self._source(name)).order_by(run.c.id)
+            chosen = select(run).where(run.c.source_id == self.source_id(name)).order_by(run.c.id)
             return list(connection.execute(chosen).mappings())
 
     def watermarks(self, name: str, up_to: Seq) -> list[datetime]:
         """Every moment at which a complete run had told the source's state, oldest first, known by `up_to`."""
         chosen = (
             select(run.c.window_to)
-            .where(run.c.source_id == self._source(name), run.c.outcome == "done", run.c.last_seq <= up_to)
+            .where(run.c.source_id == self.source_id(name), run.c.outcome == "done", run.c.last_seq <= up_to)
             .order_by(run.c.id)
         )
         with reading(self.engine) as connection:
@@ -105,7 +113,7 @@ class Ledger:
     def quarantined(self, name: str) -> list[RowMapping]:
         """What was set aside of a source, oldest first, as rows of the table `quarantine`."""
         with reading(self.engine) as connection:
-            chosen = select(quarantine).where(quarantine.c.source_id == self._source(name)).order_by(quarantine.c.id)
+            chosen = select(quarantine).where(quarantine.c.source_id == self.source_id(name)).order_by(quarantine.c.id)
             return list(connection.execute(chosen).mappings())
 
     def newest(self, name: str, kind: type[R], of: Kind | None = None, *, open_only: bool = False) -> Iterator[R]:
@@ -115,7 +123,7 @@ class Ledger:
         chosen = (
             select(record.c.body)
             .select_from(joined)
-            .where(latest.c.source_id == self._source(name), latest.c.kind == wanted)
+            .where(latest.c.source_id == self.source_id(name), latest.c.kind == wanted)
             .order_by(latest.c.subject)
         )
         if open_only:
@@ -125,11 +133,32 @@ class Ledger:
             for (body,) in connection.execution_options(yield_per=1000).execute(chosen):
                 yield decode(body)
 
+    def known_servers(self, name: str, subjects: Iterable[InstanceId]) -> dict[InstanceId, KnownServer]:
+        """What is known of some servers; those never seen are absent."""
+        wanted, known = sorted(set(subjects)), dict[InstanceId, KnownServer]()
+        source_id = self.source_id(name)
+        with reading(self.engine) as connection:
+            for start in range(0, len(wanted), 500):
+                chosen = (
+                    select(record.c.kind, record.c.observed, record.c.body)
+                    .select_from(latest.join(record, latest.c.seq == record.c.seq))
+                    .where(latest.c.source_id == source_id, latest.c.subject.in_(wanted[start : start + 500]))
+                    .where(latest.c.kind.in_([Kind.SERVER, Kind.ACTION]))
+                    .order_by(latest.c.kind.desc())
+                )
+                for kind, observed, body in connection.execute(chosen):
+                    found = _DECODERS[kind](body)
+                    if isinstance(found, Server):
+                        known[found.id] = KnownServer(found, observed, [])
+                    elif isinstance(found, Action) and found.server in known:
+                        known[found.server].actions.append(found)
+        return known
+
     def entries(self, name: str, kind: Kind, up_to: Seq) -> Iterator[Entry]:
         """Every record of one kind up to a place in the ledger, in the order in which they were learned."""
         chosen = (
             select(record.c.seq, record.c.observed, record.c.body)
-            .where(record.c.source_id == self._source(name), record.c.kind == kind, record.c.seq <= up_to)
+            .where(record.c.source_id == self.source_id(name), record.c.kind == kind, record.c.seq <= up_to)
             .order_by(record.c.seq)
         )
         decode = _DECODERS[kind]
@@ -150,11 +179,11 @@ class Ledger:
         With `learned_after`, only servers of which something was learned later than that, or that have not ended.
         With `window` (half-open, UTC), only servers that existed in it by what is known.
         """
-        of_source = latest.c.source_id == self._source(name)
+        of_source = latest.c.source_id == self.source_id(name)
         subjects = select(latest.c.subject).where(of_source, latest.c.kind == Kind.SERVER)
         if learned_after is not None:
             news = select(record.c.subject).where(
-                record.c.source_id == self._source(name), record.c.seq > learned_after, record.c.seq <= up_to
+                record.c.source_id == self.source_id(name), record.c.seq > learned_after, record.c.seq <= up_to
             )
             subjects = subjects.where(or_(latest.c.ends.is_(None), latest.c.subject.in_(news)))
         if window is not None:
@@ -164,7 +193,7 @@ class Ledger:
         chosen = (
             select(record.c.subject, record.c.seq, record.c.observed, record.c.kind, record.c.body)
             .where(
-                record.c.source_id == self._source(name),
+                record.c.source_id == self.source_id(name),
                 record.c.kind.in_([Kind.SERVER, Kind.ACTION]),
                 record.c.seq <= up_to,
                 record.c.subject.in_(subjects),
@@ -179,7 +208,7 @@ class Ledger:
                     [Entry(seq, seen, _DECODERS[kind](body)) for _, seq, seen, kind, body in group],
                 )
 
-    def _source(self, name: str, *, create: bool = False) -> int:
+    def source_id(self, name: str, *, create: bool = False) -> int:
         """The row of a source; 0, which no row has, for one that was never written."""
         with reading(self.engine) as connection:
             known = connection.scalar(select(source.c.id).where(source.c.name == name))
@@ -187,4 +216,4 @@ class Ledger:
             return known or 0
         with writing(self.engine) as connection:
             connection.execute(source.insert().values(name=name))
-        return self._source(name)
+        return self.source_id(name)

@@ -1,0 +1,133 @@
+"""One reading of an OpenStack cloud: which records tell what is new since the last one."""
+
+from collections.abc import Iterable, Mapping, Set
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from collectors.openstack.cloud import Cloud
+from collectors.openstack.hypervisors import read_hypervisors
+from collectors.openstack.names import KINDS, read_names
+from collectors.openstack.servers import Progress, actions_of, check_role, list_servers
+from collectors.openstack.settings import OpenStackSource
+from ledger import (
+    Action,
+    ConfigurationError,
+    Hypervisor,
+    Kind,
+    Ledger,
+    Mode,
+    Named,
+    Record,
+    Rejected,
+    Server,
+    SourceUnavailable,
+)
+from ledger.records import InstanceId
+from ledger.times import EPOCH, iso_seconds
+
+__all__ = ["Collected", "due", "read_cloud"]
+
+
+class Collected(NamedTuple):
+    """What one reading told: the records, in the order to append them, and what could not be made one.
+
+    `at` is the cloud's own time (UTC) when the reading began: everything earlier is in the records or in the ledger.
+    """
+
+    at: datetime
+    records: list[Record]
+    rejected: list[Rejected]
+    counts: dict[str, int]
+    warnings: list[str]
+
+
+def due(settings: OpenStackSource, ledger: Ledger, now: datetime) -> Mode:
+    """Whether the next reading has to be of everything."""
+    mark = ledger.watermark(settings.name)
+    if mark is None or mark.swept is None or now - mark.swept >= timedelta(hours=settings.sweep_hours):
+        return Mode.SWEEP
+    return Mode.CHANGES
+
+
+def read_cloud(
+    cloud: Cloud, settings: OpenStackSource, ledger: Ledger, mode: Mode, progress: Progress, *, accept_vanished: bool
+) -> Collected:
+    """Read what is new in a cloud, or everything.
+
+    Raises SourceUnavailable or ConfigurationError for whatever could not be read: then nothing of it counts.
+    """
+    name, mark = settings.name, ledger.watermark(settings.name)
+    now = check_role(cloud)
+    since = mark.at - timedelta(seconds=settings.overlap_seconds) if mark else EPOCH
+    if mark and now < mark.at:
+        raise SourceUnavailable(
+            f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, but {name} has been read up to'
+            f" {iso_seconds(mark.at)}. Nothing was recorded; set the clock right, or wait until it has caught up."
+        )
+    live = list_servers(cloud, None) if mode is Mode.SWEEP else None
+    progress("servers", len(live.servers) if live else 0, 0)
+    changed = list_servers(cloud, since)
+    seen = {**(live.servers if live else {}), **changed.servers}
+    progress("servers", len(seen), len(seen))
+
+    known = ledger.known_servers(name, seen)
+    servers = [server for server in seen.values() if server.id not in known or server != known[server.id].server]
+    listed = seen.keys() | changed.unusable | (live.unusable if live else set())
+    vanished = _vanished(ledger, name, listed, accept_vanished=accept_vanished) if live else []
+    actions = list(actions_of(cloud, seen.values(), known, settings.workers, progress))
+    called = {kind: {named.id: named for named in ledger.newest(name, Named, kind)} for kind in KINDS}
+    names = _names(cloud, called, [*servers, *actions], everything=live is not None)
+    hosts = {host.name: host for host in ledger.newest(name, Hypervisor)}
+    hypervisors = read_hypervisors(cloud, hosts) if live else []
+
+    rejected = [*changed.rejected, *(live.rejected if live else [])]
+    return Collected(
+        at=now,
+        records=[*names, *hypervisors, *servers, *vanished, *actions],
+        rejected=rejected,
+        counts={"listed": len(seen), "servers": len(servers), "actions": len(actions), "vanished": len(vanished)},
+        warnings=[
+            *(f"{item.reason} (set aside in the ledger's quarantine)" for item in rejected),
+            *_forgotten(names, called),
+        ],
+    )
+
+
+def _vanished(ledger: Ledger, name: str, listed: Set[InstanceId], *, accept_vanished: bool) -> list[Server]:
+    """The servers that the ledger believes to exist, but Nova lists neither as live nor as deleted."""
+    believed = list(ledger.newest(name, Server, open_only=True))
+    gone = [replace(server, vanished=True) for server in believed if server.id not in listed]
+    if len(gone) > max(10, len(believed) // 10) and not accept_vanished:
+        raise ConfigurationError(
+            f"{len(gone)} of the {len(believed)} servers known of {name} are listed no more, nor as deleted. That looks"
+            " like a wrong answer rather than a cloud. If they are really gone, run once with --accept-vanished."
+        )
+    return gone
+
+
+def _names(
+    cloud: Cloud, known: Mapping[Kind, dict[str, Named]], news: Iterable[Server | Action], *, everything: bool
+) -> list[Named]:
+    """The names of all who own or act; read only where one is new, unless everything is."""
+    wanted: dict[Kind, set[str]] = {kind: set() for kind in KINDS}
+    for item in news:
+        wanted[Kind.PROJECT].update(filter(None, [item.project]))
+        wanted[Kind.USER].update(filter(None, [item.user]))
+    if not everything and not any(wanted[kind] - known[kind].keys() for kind in KINDS):
+        return []
+    owners = [
+        named for kind in (Kind.PROJECT, Kind.USER) for named in read_names(cloud, kind, wanted[kind], known[kind])
+    ]
+    domains = {named.domain for named in owners if named.domain}
+    return [*owners, *read_names(cloud, Kind.DOMAIN, domains, known[Kind.DOMAIN])]
+
+
+def _forgotten(names: Iterable[Named], known: Mapping[Kind, dict[str, Named]]) -> list[str]:
+    """A sentence for each that Keystone has just turned out to have no longer."""
+    return [
+        f"Keystone no longer has {named.kind} {named.id}; it is reported as {named.name or 'its id: no name was seen'}."
+        for named in names
+        if named.gone and named != known[named.kind].get(named.id)
+    ]

@@ -1,0 +1,77 @@
+"""Events of one server, validated and encoded; what does not fit the schema is set aside with the reason."""
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import chain, groupby
+
+import msgspec
+
+import schemas
+from exporters.openstack.event import Names, as_record, heartbeat, owner_at, stamp, transition
+from exporters.openstack.heartbeats import Grid, beats
+from exporters.openstack.life import Life, Running, Transition
+
+__all__ = ["Encoder", "Unfit"]
+
+_HEAD = b'{"generated":"'
+_TAIL = len(_HEAD) + len("2026-10-01T08:00:00.000000")
+
+
+class Unfit(msgspec.Struct, frozen=True):
+    """A record that its schema refuses, and why."""
+
+    reason: str
+    record: dict[str, object]
+
+
+class Encoder:
+    """Encodes what is told of servers, by the names of the time of each event."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._json = msgspec.json.Encoder()
+        self._schema = schemas.validator("openstack-event")
+        self.unfit: list[Unfit] = []
+
+    def transitions(self, life: Life, told: list[Transition]) -> Iterator[bytes]:
+        """One line for each transition that is fit."""
+        for event in told:
+            record = transition(life, event, owner_at(self._names, life, event.at))
+            if self._fits(as_record(record)):
+                yield self._json.encode(record)
+
+    def heartbeats(self, life: Life, spans: list[Running], grid: Grid) -> Iterator[bytes]:
+        """One line for each heartbeat of the spans that is fit."""
+        renamed = self._names.changes(life.server)
+        for span in spans:
+            assert span.end is not None
+            moments = beats(span.start, span.end, grid)
+            yield from self._span(life, span, moments) if not renamed else self._renamed(life, span, moments, renamed)
+
+    def _renamed(
+        self, life: Life, span: Running, moments: Iterator[datetime], renamed: list[datetime]
+    ) -> Iterator[bytes]:
+        for _, some in groupby(moments, key=lambda moment: bisect_right(renamed, moment)):
+            yield from self._span(life, span, some)
+
+    def _span(self, life: Life, span: Running, moments: Iterator[datetime]) -> Iterator[bytes]:
+        # They differ in their time alone; encoding the rest once makes the many cheap.
+        first = next(moments, None)
+        if first is None:
+            return
+        event = heartbeat(life, span, first, owner_at(self._names, life, first))
+        tail, record = self._json.encode(event)[_TAIL:], as_record(event)
+        for moment in chain([first], moments):
+            time = stamp(moment)
+            record["generated"] = time
+            if self._fits(record):
+                yield _HEAD + time.encode() + tail
+
+    def _fits(self, record: dict[str, object]) -> bool:
+        if self._schema.is_valid(record):
+            return True
+        fault = next(self._schema.iter_errors(record))
+        where = "/".join(map(str, fault.instance_path)) or "the record"
+        self.unfit.append(Unfit(f"{where}: {fault.message}", dict(record)))
+        return False

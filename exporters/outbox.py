@@ -1,0 +1,137 @@
+"""Writes sorted day files into an outbox, each whole or not at all, in memory that does not grow with their number.
+
+Lines are spooled by day in sorted runs, and the runs of a day merged into its file.
+"""
+
+import errno
+import heapq
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Self
+
+from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
+from ledger.exports import WrittenFile
+
+__all__ = ["DAY_FILE", "DaySpool", "array_lines", "day_of", "write_array", "written_safely"]
+
+#: The names that XDMoD reads. It does not anchor the pattern, so that a number may stand in front.
+DAY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d_\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.json$")
+_SPOOL = ".spool-"
+_BUFFER = 24 * 2**20
+_DAY = slice(len(b'{"generated":"'), len(b'{"generated":"2026-10-01'))
+
+
+class DaySpool:
+    """Takes encoded records that begin with their time, in any order, and gives them back by day, sorted."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._buffer, self._size, self._runs = folder, dict[bytes, list[bytes]](), 0, 0
+        self._days: dict[bytes, list[Path]] = {}
+
+    def __enter__(self) -> Self:
+        with written_safely(self._folder):
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for stale in self._folder.glob(f"{_SPOOL}*"):
+                shutil.rmtree(stale)
+            self._spool = Path(mkdtemp(prefix=_SPOOL, dir=self._folder))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        shutil.rmtree(self._spool, ignore_errors=True)
+
+    def add(self, line: bytes) -> None:
+        """Take one encoded record."""
+        day = line[_DAY]
+        if day in self._buffer:
+            self._buffer[day].append(line)
+        else:
+            self._buffer[day] = [line]
+        self._size += len(line)
+        if self._size > _BUFFER:
+            self._flush()
+
+    def days(self) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """Each day (`2026-10-01`) that got a record, oldest first, with its records in order."""
+        for day in sorted(self._days.keys() | self._buffer.keys()):
+            rest = sorted(self._buffer.pop(day, []))
+            with ExitStack() as stack:
+                runs = [
+                    (line.rstrip(b"\n") for line in stack.enter_context(p.open("rb"))) for p in self._days.get(day, [])
+                ]
+                yield day.decode(), heapq.merge(rest, *runs) if runs else iter(rest)
+            for path in self._days.pop(day, []):
+                path.unlink()
+
+    def _flush(self) -> None:
+        self._runs += 1
+        with written_safely(self._folder):
+            for day, lines in self._buffer.items():
+                lines.sort()
+                path = self._spool / f"{day.decode()}.{self._runs}"
+                path.write_bytes(b"\n".join(lines) + b"\n")
+                self._days.setdefault(day, []).append(path)
+        self._buffer, self._size = {}, 0
+
+
+def write_array(path: Path, lines: Iterable[bytes]) -> WrittenFile:
+    """Write one JSON array, a record a line; what was there is replaced only when the new file is whole.
+
+    Raises SourceUnavailable for a full disk, ConfigurationError where the folder cannot be written.
+    """
+    digest, records, part = sha256(), 0, path.with_name(f".{path.name}.part")
+    with written_safely(path):
+        try:
+            with part.open("wb") as file:
+                for chunk in _array(lines):
+                    records += 1
+                    digest.update(chunk)
+                    file.write(chunk)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+    return WrittenFile(path.name, records - 1, digest.hexdigest())
+
+
+def _array(lines: Iterable[bytes]) -> Iterator[bytes]:
+    before = b"[\n"
+    for line in lines:
+        yield before + line
+        before = b",\n"
+    yield b"\n]\n" if before == b",\n" else b"[]\n"
+
+
+def array_lines(path: Path) -> list[bytes]:
+    """The records of a file that `write_array` wrote, as they stand in it."""
+    return [line.removesuffix(b",") for line in path.read_bytes().splitlines() if line.startswith(b"{")]
+
+
+def day_of(name: str) -> str | None:
+    """The day of a day file, by its name; none for other files."""
+    match = DAY_FILE.search(name)
+    return match[1] if match else None
+
+
+@contextmanager
+def written_safely(place: Path) -> Iterator[None]:
+    """Turn what the file system says into errors that an operator can act on."""
+    try:
+        yield
+    except OSError as error:
+        raise _explain(place, error) from error
+
+
+def _explain(place: Path, error: OSError) -> XdmodCloudError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SourceUnavailable(
+            f"There is no room left to write {place} ({error.strerror}). Nothing is lost: make room, then run again."
+        )
+    return ConfigurationError(f"Cannot write {place}: {error.strerror}. Correct [outbox] or the folder's rights.")

@@ -1,0 +1,47 @@
+"""Collect: read the clouds into the ledger, each under its lock, each run recorded."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from collectors.openstack import Cloud, OpenStackSource, due, read_cloud
+from ledger import Ledger, Mode, XdmodCloudError
+
+__all__ = ["CollectRun", "collect_openstack"]
+
+
+class CollectRun(Struct, frozen=True):
+    """What one run of one source did. `up_to` is the new watermark (UTC)."""
+
+    source: str
+    mode: Mode
+    up_to: datetime
+    counts: dict[str, int]
+    warnings: list[str]
+
+
+def collect_openstack(
+    ledger: Ledger,
+    settings: OpenStackSource,
+    progress: Callable[[str, int, int], None],
+    *,
+    sweep: bool = False,
+    accept_vanished: bool = False,
+) -> CollectRun:
+    """Read one cloud and append what is new.
+
+    Raises what the reading raises, with the run recorded as failed and the watermark where it was.
+    """
+    with ledger.writer(settings.name) as writer:
+        mode = Mode.SWEEP if sweep else due(settings, ledger, datetime.now(UTC))
+        mark = ledger.watermark(settings.name)
+        run = writer.begin(mode, mark.at if mark else None)
+        try:
+            cloud = Cloud.connect(settings)
+            read = read_cloud(cloud, settings, ledger, mode, progress, accept_vanished=accept_vanished)
+            counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts)
+        except XdmodCloudError as error:
+            writer.fail(run, str(error))
+            raise
+    return CollectRun(settings.name, mode, read.at, counts, read.warnings)
