@@ -1,1 +1,1 @@
-"""The main job on recorded answers of a real Nova."""
+"""Show the main job on a machine without a cloud: what a real one answered is served again, and made use of."""

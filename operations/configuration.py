@@ -47,7 +47,8 @@ def load(file: Path | None) -> Configuration:
         said = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"There is no configuration at {path}. Name one with --config or {VARIABLE}; docs/configuration.md has an example."
+            f"There is no configuration at {path}. Name one with --config or {VARIABLE},"
+            " or begin with the example in docs/configuration.md."
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error

@@ -132,15 +132,22 @@ class Cloud:
         )
 
     def _adapter(self, region: CloudRegion, service: str) -> Adapter:
-        adapter: Adapter = region.get_session_client(service)
-        adapter.connect_retries = adapter.status_code_retries = 4
-        adapter.retriable_status_codes = _RETRIED
-        return adapter
+        return Adapter(
+            region.get_session(),
+            service_type=service,
+            interface=region.get_interface(service),
+            region_name=region.get_region_name(service),
+            version=_VERSIONS[service],
+            connect_retries=4,
+            status_code_retries=4,
+            retriable_status_codes=_RETRIED,
+        )
 
     def _explained(self, service: str, what: str) -> "_Explained":
         return _Explained(self.name, service, what)
 
 
+_VERSIONS = {"compute": "2.1", "identity": "3", "placement": "1"}
 _SERVICES = {"compute": "Nova", "identity": "Keystone", "placement": "Placement"}
 
 

@@ -70,12 +70,16 @@ def read_cloud(
     progress("servers", len(live.servers) if live else 0, 0)
     changed = list_servers(cloud, since)
     seen = {**(live.servers if live else {}), **changed.servers}
+    unusable = changed.unusable | (live.unusable if live else set())
+    missing = _missing(ledger, name, seen.keys() | unusable) if live else []
+    if missing:
+        deleted = list_servers(cloud, min(server.updated for server in missing), deleted_only=True).servers
+        seen |= {server.id: deleted[server.id] for server in missing if server.id in deleted}
+    vanished = _vanished(name, [server for server in missing if server.id not in seen], len(seen), accept_vanished)
     progress("servers", len(seen), len(seen))
 
     known = ledger.known_servers(name, seen)
     servers = [server for server in seen.values() if server.id not in known or server != known[server.id].server]
-    listed = seen.keys() | changed.unusable | (live.unusable if live else set())
-    vanished = _vanished(ledger, name, listed, accept_vanished=accept_vanished) if live else []
     actions = list(actions_of(cloud, seen.values(), known, settings.workers, progress))
     called = {kind: {named.id: named for named in ledger.newest(name, Named, kind)} for kind in KINDS}
     names = _names(cloud, called, [*servers, *actions], everything=live is not None)
@@ -95,16 +99,19 @@ def read_cloud(
     )
 
 
-def _vanished(ledger: Ledger, name: str, listed: Set[InstanceId], *, accept_vanished: bool) -> list[Server]:
-    """The servers that the ledger believes to exist, but Nova lists neither as live nor as deleted."""
-    believed = list(ledger.newest(name, Server, open_only=True))
-    gone = [replace(server, vanished=True) for server in believed if server.id not in listed]
-    if len(gone) > max(10, len(believed) // 10) and not accept_vanished:
+def _missing(ledger: Ledger, name: str, listed: Set[InstanceId]) -> list[Server]:
+    """The servers that the ledger believes to exist, but Nova lists neither as live nor as changed."""
+    return [server for server in ledger.newest(name, Server, open_only=True) if server.id not in listed]
+
+
+def _vanished(name: str, missing: list[Server], listed: int, accept: bool) -> list[Server]:
+    """What to record of servers that even a list of the deleted ones does not have."""
+    if len(missing) > max(10, (len(missing) + listed) // 10) and not accept:
         raise ConfigurationError(
-            f"{len(gone)} of the {len(believed)} servers known of {name} are listed no more, nor as deleted. That looks"
-            " like a wrong answer rather than a cloud. If they are really gone, run once with --accept-vanished."
+            f"{len(missing)} servers known of {name} are listed no more, nor as deleted, beside {listed} that are. That"
+            " looks like a wrong answer rather than a cloud. If they are really gone, run once with --accept-vanished."
         )
-    return gone
+    return [replace(server, vanished=True, task_state=None) for server in missing]
 
 
 def _names(

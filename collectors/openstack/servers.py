@@ -50,9 +50,14 @@ def check_role(cloud: Cloud) -> datetime:
     return at
 
 
-def list_servers(cloud: Cloud, changed_since: datetime | None) -> Listing:
-    """List live servers, or, given a time, those that changed since, deleted ones included."""
+def list_servers(cloud: Cloud, changed_since: datetime | None, *, deleted_only: bool = False) -> Listing:
+    """List live servers, or, given a time, those that changed since, deleted ones included.
+
+    Softly deleted servers are not in a list of live ones, but in one of deleted ones.
+    """
     query = {"all_tenants": "1", "limit": _PAGE}
+    if deleted_only:
+        query["deleted"] = "True"
     if changed_since is not None:
         query["changes-since"] = iso_seconds(max(changed_since, EPOCH))
     servers: dict[InstanceId, Server] = {}

@@ -1,6 +1,20 @@
 """Servers, as the events of which XDMoD makes sessions."""
 
-from exporters.openstack.export import EventFiles, Exported, export_news, export_window
+from exporters.openstack.audit import Told, expected, found
+from exporters.openstack.export import TARGET, export_news
 from exporters.openstack.heartbeats import Grid
+from exporters.openstack.scribe import EventFiles, Exported
+from exporters.openstack.window import export_window, write_lives
 
-__all__ = ["EventFiles", "Exported", "Grid", "export_news", "export_window"]
+__all__ = [
+    "TARGET",
+    "EventFiles",
+    "Exported",
+    "Grid",
+    "Told",
+    "expected",
+    "export_news",
+    "export_window",
+    "found",
+    "write_lives",
+]

@@ -16,11 +16,13 @@ _DAY = timedelta(days=1)
 class Grid(StrEnum):
     """How dense heartbeats are. Gaps never split a session, and a session ends at its last one.
 
-    So `daily` gives the same sessions as `hourly`: midnights, and the last full hour of each span.
+    So `daily` (midnights, and the last full hour of each span) and `last` (only that hour) give the same sessions as
+    `hourly`.
     """
 
     HOURLY = "hourly"
     DAILY = "daily"
+    LAST = "last"
 
 
 def beats(start: datetime, end: datetime, grid: Grid) -> Iterator[datetime]:
@@ -29,7 +31,8 @@ def beats(start: datetime, end: datetime, grid: Grid) -> Iterator[datetime]:
         yield from _multiples(start, end, HOUR)
         return
     last = end - timedelta(microseconds=(microseconds(end) % microseconds_of(HOUR)) or microseconds_of(HOUR))
-    yield from (beat for beat in _multiples(start, end, _DAY) if beat != last)
+    if grid is Grid.DAILY:
+        yield from (beat for beat in _multiples(start, end, _DAY) if beat != last)
     if last > start:
         yield last
 

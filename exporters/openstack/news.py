@@ -9,7 +9,11 @@ from exporters.openstack.life import Life, Running, Transition, life
 from exporters.openstack.vocabulary import State
 from ledger import Entry
 
-__all__ = ["Known", "News", "corrections", "news"]
+__all__ = ["CORRECTION", "Known", "News", "corrections", "news"]
+
+
+#: What stands for the request of an event that corrects others.
+CORRECTION = "correction"
 
 
 class Known(NamedTuple):
@@ -72,4 +76,4 @@ def corrections(told: News) -> Iterator[Transition]:
         rest = next(ends, None)
         if rest is not None and rest.state is not State.ACTIVE:
             again = f"{rest.event_type.removesuffix('.end')}.start"
-            yield rest._replace(at=rest.at + timedelta(microseconds=1), event_type=again, request="correction")
+            yield rest._replace(at=rest.at + timedelta(microseconds=1), event_type=again, request=CORRECTION)

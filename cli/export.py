@@ -1,0 +1,98 @@
+"""`xdmod-cloud export`: write the files that xdmod-shredder reads."""
+
+from datetime import UTC, datetime
+
+import click
+
+from cli.output import json_option, print_json, warn
+from cli.sources import Context, Opened, each_source, sources_argument
+from collectors.openstack import OpenStackSource
+from exporters.openstack import Exported, Grid
+from operations.export import event_files, export_openstack
+
+__all__ = ["export"]
+
+_TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
+
+
+@click.group()
+def export() -> None:
+    """Write what the ledger knows as files for XDMoD."""
+
+
+@export.command()
+@sources_argument
+@click.option("--from", "start", type=_TIME, help="Write a past window again, from this time (UTC) on …")
+@click.option("--to", "end", type=_TIME, help="… up to, but not including, this time (UTC).")
+@click.option(
+    "--heartbeats",
+    type=click.Choice(Grid),
+    help="How dense [default: hourly; daily where more than two days are told at once]. Sessions are the same.",
+)
+@click.option("--dry-run", is_flag=True, help="Only print what would be written.")
+@json_option
+@click.pass_obj
+def openstack(
+    context: Context,
+    names: tuple[str, ...],
+    start: datetime | None,
+    end: datetime | None,
+    heartbeats: Grid | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Write the events of the servers of NAMES (default: all that are configured).
+
+    Without --from and --to: what the ledger has learned since the last export, whatever its time.
+    """
+    window = _window(start, end)
+    results: list[dict[str, object]] = []
+
+    def one(state: Opened, settings: OpenStackSource) -> int:
+        outbox = event_files(state.configuration, settings).outbox
+        unfit = 0
+        for done in export_openstack(state.ledger, state.configuration, settings, window, heartbeats, dry_run=dry_run):
+            results.append({"source": settings.name, "outbox": outbox, **_result(done)})
+            unfit += len(done.unfit)
+            if done.quarantine:
+                warn(f"{settings.name}: {len(done.unfit)} records do not fit the schema; they are in {done.quarantine}")
+            if not as_json:
+                _print(settings.name, done, dry_run=dry_run)
+        if not as_json and not dry_run:
+            click.echo(f"{settings.name}: the outbox is {outbox}")
+        return 1 if unfit else 0
+
+    code = each_source(context, names, one)
+    if as_json:
+        print_json(results)
+    return code
+
+
+def _window(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime] | None:
+    if start is None and end is None:
+        return None
+    if start is None or end is None or start >= end:
+        raise click.UsageError("--from and --to go together, and --from comes first.")
+    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+
+
+def _result(done: Exported) -> dict[str, object]:
+    return {
+        "events": done.events,
+        "files": [file._asdict() for file in done.files],
+        "rewritten": [file._asdict() for file in done.rewritten],
+        "unfit": done.unfit,
+        "quarantine": done.quarantine,
+    }
+
+
+def _print(name: str, done: Exported, *, dry_run: bool) -> None:
+    wrote = "would write" if dry_run else "wrote"
+    for file in done.files:
+        click.echo(f"{name}: {wrote} {file.name} ({file.records:,} events)")
+    for file in done.rewritten:
+        click.echo(f"{name}: rewrote {file.name} without what turned out not to be so ({file.records:,} events left)")
+    if done.corrected:
+        click.echo(f"{name}: corrected {done.corrected:,} servers of which XDMoD had been told too much")
+    if not done.files and not done.rewritten:
+        click.echo(f"{name}: nothing new")

@@ -1,0 +1,54 @@
+"""The command xdmod-cloud and what it does with errors."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from cli.collect import collect
+from cli.export import export
+from cli.ledger import ledger
+from cli.quantities import days, report, sessions
+from cli.verify import verify
+from ledger import XdmodCloudError
+
+__all__ = ["main"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="xdmod-cloud")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The configuration file [default: $XDMOD_CLOUD_CONFIG, or xdmod-cloud.toml here].",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log what the libraries do, too.")
+@click.pass_context
+def command(context: click.Context, config: Path | None, verbose: bool) -> None:
+    """Feed Open XDMoD from clouds, and report who used what.
+
+    Exit codes: 0 done · 1 some data could not be used and were set aside · 2 usage or configuration · 75 try again
+    later.
+    """
+    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(name)s: %(message)s")
+    context.obj = config
+
+
+for part in (collect, export, sessions, days, report, verify, ledger):
+    command.add_command(part)
+
+
+def main() -> None:
+    """Run the command; an error is one line on stderr and its exit code."""
+    try:
+        sys.exit(command(standalone_mode=False) or 0)
+    except XdmodCloudError as error:
+        click.echo(f"xdmod-cloud: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("xdmod-cloud: interrupted; what was complete is kept.", err=True)
+        sys.exit(130)

@@ -1,0 +1,52 @@
+"""What commands print: progress and diagnostics to stderr, results to stdout, JSON where a machine reads."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+__all__ = ["json_option", "print_json", "print_table", "progress_of", "warn"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+def warn(text: str) -> None:
+    """Say something that should be known, but ends nothing."""
+    click.echo(f"xdmod-cloud: warning: {text}", err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one JSON document."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
+
+
+def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table; columns of numbers stand to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for number, head in enumerate(heads):
+        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
+        table.add_column(head, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+@contextmanager
+def progress_of(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on a terminal; elsewhere nothing, for the run's end is logged anyway."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        tasks: dict[str, Any] = {}
+
+        def step(part: str, done: int, total: int) -> None:
+            if part not in tasks:
+                tasks[part] = bar.add_task(f"{what}: {part}")
+            bar.update(tasks[part], completed=done, total=total or None)
+
+        yield step

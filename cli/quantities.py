@@ -1,0 +1,75 @@
+"""`xdmod-cloud sessions`, `days` and `report`: what events come to."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from cli.output import warn
+from usage import Engine
+
+__all__ = ["days", "report", "sessions"]
+
+_directories = click.argument(
+    "directories",
+    nargs=-1,
+    required=True,
+    metavar="DIR...",
+    type=click.Path(path_type=Path),
+)
+
+
+@click.command()
+@_directories
+def sessions(directories: tuple[Path, ...]) -> None:
+    """Print the sessions that XDMoD builds of the event files in DIR, as CSV."""
+    with Engine() as engine:
+        _read(engine, directories)
+        engine.write_sessions(sys.stdout)
+
+
+@click.command()
+@_directories
+def days(directories: tuple[Path, ...]) -> None:
+    """Print what XDMoD adds up for each day of the event files in DIR, as CSV."""
+    with Engine() as engine:
+        _read(engine, directories)
+        engine.write_days(sys.stdout)
+
+
+@click.command()
+@sources_argument
+@click.option("--month", required=True, metavar="YYYY-MM", help="The month to report (UTC).")
+@click.option(
+    "--output",
+    "directory",
+    default=Path("reports"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the CSV files and the PDF go, in a folder for each resource.",
+)
+@json_option
+@click.pass_obj
+def report(context: Context, names: tuple[str, ...], month: str, directory: Path, as_json: bool) -> int:
+    """Report who used what of NAMES in a month: sessions, and hours by project, user and flavor."""
+    period = Period.month(month)
+    results: list[dict[str, object]] = []
+
+    def one(state: Opened, settings: OpenStackSource) -> int:
+        said, files = report_month(state.ledger, settings, period, directory / settings.resource)
+        results.append({"source": settings.name, "report": said, "files": files})
+        if not as_json:
+            print_report(settings.resource, said)
+            for file in files:
+                click.echo(f"{settings.name}: wrote {file}")
+        return 0
+
+    code = each_source(context, names, one)
+    if as_json:
+        print_json(results)
+    return code
+
+
+def _read(engine: Engine, directories: tuple[Path, ...]) -> None:
+    for skipped in engine.read(*directories).skipped:
+        warn(f"{skipped.path}: {skipped.records} records are skipped, as XDMoD does: {skipped.field}: {skipped.reason}")

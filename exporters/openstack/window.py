@@ -1,0 +1,69 @@
+"""A past window's events again, or whole lives for our own sums: pure functions of the ledger."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import gettempdir
+
+from exporters.openstack.heartbeats import Grid, clipped
+from exporters.openstack.life import life
+from exporters.openstack.scribe import EventFiles, Exported, Scribe, file_name, horizon_of, midnights, put, set_aside
+from exporters.outbox import DaySpool, write_array
+from ledger import Entry, Ledger
+from ledger.times import EPOCH
+
+__all__ = ["export_window", "write_lives"]
+
+
+def export_window(
+    ledger: Ledger,
+    source: str,
+    places: EventFiles,
+    window: tuple[datetime, datetime],
+    grid: Grid = Grid.HOURLY,
+    *,
+    dry_run: bool = False,
+) -> Exported:
+    """Write all events in [from, to) again, by what the ledger knows now. The same knowledge gives the same bytes."""
+    mark = ledger.watermark(source)
+    if mark is None:
+        return Exported([], [], [], None)
+    start, end = window[0], min(window[1], horizon_of(mark, places.overlap))
+    scribe = Scribe(ledger, source, mark.seq, end)
+    with DaySpool(Path(gettempdir()) if dry_run else places.outbox) as spool:
+        for _, entries in ledger.lives(source, mark.seq, window=(start, end)):
+            _spool(spool, scribe, entries, start, grid)
+        files = []
+        for day, lines in spool.days():
+            midnight, next_midnight = midnights(day)
+            name = file_name(max(start, midnight), min(end, next_midnight))
+            files.append(put(places.outbox / name, lines, dry_run=dry_run))
+    label = file_name(start, end).removesuffix(".json")
+    return Exported(files, [], scribe.unfit, set_aside(places, label, scribe.unfit, dry_run=dry_run))
+
+
+def write_lives(
+    ledger: Ledger, source: str, folder: Path, window: tuple[datetime, datetime], overlap: timedelta
+) -> None:
+    """Write the whole lives of the servers that existed in [from, to), as far as they can be told for good.
+
+    Their sessions are those that XDMoD builds of all exports; of heartbeats there are as few as that takes.
+    """
+    mark = ledger.watermark(source)
+    if mark is None:
+        return
+    scribe = Scribe(ledger, source, mark.seq, horizon_of(mark, overlap))
+    with DaySpool(folder) as spool:
+        for _, entries in ledger.lives(source, mark.seq, window=window):
+            _spool(spool, scribe, entries, EPOCH, Grid.LAST)
+        for day, lines in spool.days():
+            write_array(folder / file_name(*midnights(day)), lines)
+
+
+def _spool(spool: DaySpool, scribe: Scribe, entries: list[Entry], start: datetime, grid: Grid) -> None:
+    told = life(entries, scribe.known.watermarks, scribe.hypervisors)
+    if told is None:
+        return
+    end = scribe.known.horizon
+    transitions = [event for event in told.transitions if start <= event.at < end]
+    for line in scribe.lines(told, transitions, clipped(told.running, start, end), grid):
+        spool.add(line)
