@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import click
 
+from cli.hypervisors import hypervisors
 from cli.output import json_option, print_json, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
@@ -18,6 +19,9 @@ _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 @click.group()
 def export() -> None:
     """Write what the ledger knows as files for XDMoD."""
+
+
+export.add_command(hypervisors)
 
 
 @export.command()

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import click
 
-from cli.output import warn
+from cli.output import json_option, print_json, print_table, warn
+from cli.sources import Context, Opened, each_source, sources_argument
+from collectors.openstack import OpenStackSource
+from operations.report import report_month
+from reporter import Period, UsageReport
 from usage import Engine
 
 __all__ = ["days", "report", "sessions"]
@@ -68,6 +72,11 @@ def report(context: Context, names: tuple[str, ...], month: str, directory: Path
     if as_json:
         print_json(results)
     return code
+
+
+def print_report(resource: str, said: UsageReport) -> None:
+    """Print hours by project, user and flavor."""
+    print_table(f"{resource}: {said}", ["project", "user", "flavor"], [])
 
 
 def _read(engine: Engine, directories: tuple[Path, ...]) -> None:

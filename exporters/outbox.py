@@ -8,6 +8,7 @@ import heapq
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from hashlib import sha256
@@ -18,7 +19,17 @@ from typing import Self
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
 from ledger.exports import WrittenFile
 
-__all__ = ["DAY_FILE", "DaySpool", "array_lines", "day_of", "write_array", "written_safely"]
+__all__ = [
+    "DAY_FILE",
+    "DaySpool",
+    "array_lines",
+    "as_array",
+    "day_of",
+    "put_whole",
+    "write_array",
+    "write_document",
+    "written_safely",
+]
 
 #: The names that XDMoD reads. It does not anchor the pattern, so that a number may stand in front.
 DAY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d_\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.json$")
@@ -84,24 +95,51 @@ def write_array(path: Path, lines: Iterable[bytes]) -> WrittenFile:
 
     Raises SourceUnavailable for a full disk, ConfigurationError where the folder cannot be written.
     """
-    digest, records, part = sha256(), 0, path.with_name(f".{path.name}.part")
     with written_safely(path):
-        try:
-            with part.open("wb") as file:
-                for chunk in _array(lines):
-                    records += 1
-                    digest.update(chunk)
-                    file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
-    return WrittenFile(path.name, records - 1, digest.hexdigest())
+        chunks, digest = put_whole(path, as_array(lines))
+    return WrittenFile(path.name, chunks - 1, digest)
 
 
-def _array(lines: Iterable[bytes]) -> Iterator[bytes]:
+def write_document(path: Path, document: bytes, records: int) -> WrittenFile:
+    """Write one JSON document that holds so many records, as `write_array` does."""
+    with written_safely(path):
+        _, digest = put_whole(path, [document])
+    return WrittenFile(path.name, records, digest)
+
+
+def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False) -> tuple[int, str]:
+    """Replace a file when its successor is whole; with `keep_rights`, by one of the same owner, group and mode.
+
+    Returns the number of chunks and the SHA-256 of the bytes. Raises OSError, and has then changed nothing.
+    """
+    # XDMoD reads a name that merely contains the one it looks for, `.json` included, however the name begins or ends.
+    digest, count, part = sha256(), 0, path.with_name(f".{path.stem}.part")
+    try:
+        with part.open("wb") as file:
+            for chunk in chunks:
+                count += 1
+                digest.update(chunk)
+                file.write(chunk)
+            file.flush()
+            os.fsync(file.fileno())
+            if keep_rights and path.exists():
+                _give_rights(file.fileno(), path.stat())
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return count, digest.hexdigest()
+
+
+def _give_rights(file: int, wanted: os.stat_result) -> None:
+    given = os.fstat(file)
+    if (given.st_uid, given.st_gid) != (wanted.st_uid, wanted.st_gid):
+        os.fchown(file, wanted.st_uid, wanted.st_gid)
+    os.fchmod(file, stat.S_IMODE(wanted.st_mode))
+
+
+def as_array(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """A JSON array of encoded records, a record a line, in one chunk more than there are records."""
     before = b"[\n"
     for line in lines:
         yield before + line
@@ -121,17 +159,17 @@ def day_of(name: str) -> str | None:
 
 
 @contextmanager
-def written_safely(place: Path) -> Iterator[None]:
-    """Turn what the file system says into errors that an operator can act on."""
+def written_safely(place: Path, named_by: str = "[outbox]") -> Iterator[None]:
+    """Turn what the file system says into errors that an operator can act on; `named_by` is what names the place."""
     try:
         yield
     except OSError as error:
-        raise _explain(place, error) from error
+        raise _explain(place, named_by, error) from error
 
 
-def _explain(place: Path, error: OSError) -> XdmodCloudError:
+def _explain(place: Path, named_by: str, error: OSError) -> XdmodCloudError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return SourceUnavailable(
             f"There is no room left to write {place} ({error.strerror}). Nothing is lost: make room, then run again."
         )
-    return ConfigurationError(f"Cannot write {place}: {error.strerror}. Correct [outbox] or the folder's rights.")
+    return ConfigurationError(f"Cannot write {place}: {error.strerror}. Correct {named_by} or the folder's rights.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import groupby
 from typing import NamedTuple, NewType, Self, TypeVar
 
@@ -13,6 +13,7 @@ from ledger.database import check, connect, reading, writing
 from ledger.locks import sole_writer
 from ledger.records import Action, Hypervisor, InstanceId, Kind, Named, Record, Server
 from ledger.tables import latest, quarantine, record, run, source
+from ledger.times import EPOCH
 from ledger.writer import Mode, Writer
 
 __all__ = ["Entry", "KnownServer", "Ledger", "Seq", "Watermark"]
@@ -21,6 +22,8 @@ __all__ = ["Entry", "KnownServer", "Ledger", "Seq", "Watermark"]
 Seq = NewType("Seq", int)
 R = TypeVar("R", Server, Action, Named, Hypervisor)
 
+#: Actions may finish so long after the server that they ended.
+_FINISHING = timedelta(days=1)
 _DECODERS: dict[Kind, Callable[[str], Record]] = {
     Kind.SERVER: msgspec.json.Decoder(Server).decode,
     Kind.ACTION: msgspec.json.Decoder(Action).decode,
@@ -172,11 +175,13 @@ class Ledger:
         up_to: Seq,
         *,
         learned_after: Seq | None = None,
+        ended_after: datetime | None = None,
         window: tuple[datetime, datetime] | None = None,
     ) -> Iterator[tuple[InstanceId, list[Entry]]]:
         """The servers and their actions, server by server, each with all that was learned of it, in that order.
 
-        With `learned_after`, only servers of which something was learned later than that, or that have not ended.
+        With `learned_after` and `ended_after`, only servers of which something was learned later than that, or that
+        had not ended (UTC).
         With `window` (half-open, UTC), only servers that existed in it by what is known.
         """
         of_source = latest.c.source_id == self.source_id(name)
@@ -185,10 +190,11 @@ class Ledger:
             news = select(record.c.subject).where(
                 record.c.source_id == self.source_id(name), record.c.seq > learned_after, record.c.seq <= up_to
             )
-            subjects = subjects.where(or_(latest.c.ends.is_(None), latest.c.subject.in_(news)))
+            lasting = or_(latest.c.ends.is_(None), latest.c.ends >= (ended_after or EPOCH) - _FINISHING)
+            subjects = subjects.where(or_(lasting, latest.c.subject.in_(news)))
         if window is not None:
             subjects = subjects.where(
-                or_(latest.c.ends.is_(None), latest.c.ends >= window[0]), latest.c.begins < window[1]
+                or_(latest.c.ends.is_(None), latest.c.ends >= window[0] - _FINISHING), latest.c.begins < window[1]
             )
         chosen = (
             select(record.c.subject, record.c.seq, record.c.observed, record.c.kind, record.c.body)

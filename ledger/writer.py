@@ -112,7 +112,7 @@ class Writer:
     ) -> tuple[int, int]:
         # Taking the last number for update makes writers of other sources wait until this transaction ends.
         last = first = int(connection.scalar(select(func.max(record.c.seq)).with_for_update()) or 0)
-        for rows in _chunks(map(_row, records)):
+        for rows in _chunks(_row(item, observed) for item in records):
             known = self._digests(connection, rows)
             news = {row.key: row for row in rows if known.get(row.key) != row.digest}
             numbered = list(enumerate(news.values(), last + 1))
@@ -179,10 +179,10 @@ _UPDATE_LATEST = (
 )
 
 
-def _row(item: Record) -> _Row:
+def _row(item: Record, observed: datetime) -> _Row:
     body = msgspec.json.encode(item).decode()
     begins = item.created if isinstance(item, Server) else None
-    ends = (item.terminated or item.updated) if isinstance(item, Server) and item.ended else None
+    ends = (item.terminated or observed) if isinstance(item, Server) and item.ended else None
     return _Row(item.kind, item.subject, item.identity, body, _digest(body), begins, ends)
 
 

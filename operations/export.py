@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
 
 from collectors.openstack import OpenStackSource
+from exporters.hypervisors import ExportedFacts, ExportedSpecs, FactFiles, export_facts, export_specs
 from exporters.openstack import EventFiles, Exported, Grid, export_news, export_window
 from ledger import Ledger
 from operations.configuration import Configuration
 
-__all__ = ["event_files", "export_openstack"]
+__all__ = ["STDOUT", "HypervisorExport", "event_files", "export_hypervisors", "export_openstack"]
+
+#: In place of a file: return what would be written there.
+STDOUT = Path("-")
 
 
 def event_files(configuration: Configuration, settings: OpenStackSource) -> EventFiles:
@@ -31,3 +37,33 @@ def export_openstack(
     if window is None:
         return export_news(ledger, settings.name, places, grid, dry_run=dry_run)
     return [export_window(ledger, settings.name, places, window, grid or Grid.HOURLY, dry_run=dry_run)]
+
+
+class HypervisorExport(NamedTuple):
+    """What of a cloud's hypervisors was exported, or would be; `specs` only where they were asked for."""
+
+    outbox: Path
+    facts: list[ExportedFacts]
+    specs: ExportedSpecs | None
+
+
+def export_hypervisors(
+    ledger: Ledger,
+    configuration: Configuration,
+    settings: OpenStackSource,
+    specs: Path | None = None,
+    *,
+    dry_run: bool = False,
+) -> HypervisorExport:
+    """Write one cloud's hypervisor facts that are new, and tell its capacities in the file `specs`.
+
+    With `STDOUT` for a file, the capacities are returned only.
+    """
+    folder = configuration.outbox / settings.resource
+    places = FactFiles(folder / "hypervisors", folder / "quarantine")
+    facts = export_facts(ledger, settings.name, places, dry_run=dry_run)
+    told = None
+    if specs is not None:
+        file = None if specs == STDOUT else specs
+        told = export_specs(ledger, settings.name, settings.resource, file, places.quarantine, dry_run=dry_run)
+    return HypervisorExport(places.outbox, facts, told)

@@ -18,6 +18,8 @@ __all__ = ["Listing", "actions_of", "check_role", "list_servers"]
 
 #: Actions after which a server may be on another host than before.
 MOVES = frozenset({"resize", "migrate", "live-migration", "evacuate", "unshelve"})
+#: Moves whose events do not say where the server was before.
+_LEAVES_UNSAID = frozenset({"evacuate", "unshelve"})
 #: Nova writes an action's finish a moment after the server's last update.
 _SETTLES = timedelta(seconds=60)
 _PAGE = "1000"
@@ -113,7 +115,9 @@ def _actions(cloud: Cloud, server: Server, known: KnownServer | None) -> list[Ac
     if len(since) <= (0 if known is None else 1):
         # One move between two observations: the hosts before and after it are known without asking.
         return actions
-    shown = {move.identity: _hosts(cloud, path, move) for move in since}
+    if known is None and since[0].action in _LEAVES_UNSAID:
+        since = [*(action for action in actions if action.action == "create"), *since]
+    shown = {action.identity: _hosts(cloud, path, action) for action in since}
     return [replace(action, hosts=shown.get(action.identity, action.hosts)) for action in actions]
 
 

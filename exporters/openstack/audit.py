@@ -7,11 +7,12 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from exporters.openstack.event import fitted, stamp
+from exporters.openstack.event import stamp
 from exporters.openstack.life import life
 from exporters.openstack.news import CORRECTION
 from exporters.openstack.scribe import Scribe
 from exporters.openstack.vocabulary import HEARTBEAT
+from exporters.text import fitted
 from ledger import DataError, Ledger
 from ledger.exports import Export
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from exporters.openstack.event import fitted, stamp
+from exporters.openstack.event import stamp
 from exporters.openstack.heartbeats import Grid, beats
 from exporters.openstack.life import Transition
 from exporters.openstack.news import News, corrections
 from exporters.openstack.vocabulary import HEARTBEAT
 from exporters.outbox import array_lines, day_of, write_array
+from exporters.text import fitted
 from ledger.exports import WrittenFile
 
 __all__ = ["Withdrawals"]

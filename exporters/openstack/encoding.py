@@ -11,18 +11,12 @@ import schemas
 from exporters.openstack.event import Names, as_record, heartbeat, owner_at, stamp, transition
 from exporters.openstack.heartbeats import Grid, beats
 from exporters.openstack.life import Life, Running, Transition
+from exporters.quarantine import Unfit, fault
 
-__all__ = ["Encoder", "Unfit"]
+__all__ = ["Encoder"]
 
 _HEAD = b'{"generated":"'
 _TAIL = len(_HEAD) + len("2026-10-01T08:00:00.000000")
-
-
-class Unfit(msgspec.Struct, frozen=True):
-    """A record that its schema refuses, and why."""
-
-    reason: str
-    record: dict[str, object]
 
 
 class Encoder:
@@ -69,9 +63,7 @@ class Encoder:
                 yield _HEAD + time.encode() + tail
 
     def _fits(self, record: dict[str, object]) -> bool:
-        if self._schema.is_valid(record):
-            return True
-        fault = next(self._schema.iter_errors(record))
-        where = "/".join(map(str, fault.instance_path)) or "the record"
-        self.unfit.append(Unfit(f"{where}: {fault.message}", dict(record)))
-        return False
+        reason = fault(self._schema, record)
+        if reason:
+            self.unfit.append(Unfit(reason, dict(record)))
+        return reason is None

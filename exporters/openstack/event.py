@@ -10,11 +10,12 @@ from msgspec import UNSET, Struct, UnsetType
 
 from exporters.openstack.life import Life, Running, Transition
 from exporters.openstack.vocabulary import HEARTBEAT, State
+from exporters.text import HOST_WIDTH, fitted
 from ledger import Kind, Server, Size
 from ledger.records import Named
 from ledger.store import Entry
 
-__all__ = ["Event", "Names", "Owner", "fitted", "heartbeat", "owner_at", "stamp", "transition"]
+__all__ = ["Event", "Names", "Owner", "heartbeat", "owner_at", "stamp", "transition"]
 
 
 class Event(Struct, frozen=True, omit_defaults=True):
@@ -134,7 +135,7 @@ def _event(
         service="compute",
         request_id=fitted(request, 64),
         domain=owner.domain or UNSET,
-        host=fitted(host, 64) if host else UNSET,
+        host=fitted(host, HOST_WIDTH) if host else UNSET,
         volume_id=volume or UNSET,
     )
 
@@ -142,18 +143,6 @@ def _event(
 def stamp(time: datetime) -> str:
     """A UTC time as `generated` has it: six decimals, no suffix."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
-
-
-def fitted(text: str, width: int) -> str:
-    """Cut a text to a column's width, and leave out what the column loses.
-
-    XDMoD cuts silently, and drops characters outside the basic multilingual plane; two names could become one. What
-    is altered here ends in `~` and eight digits of its digest instead.
-    """
-    plain = "".join(char if ord(char) <= 0xFFFF else "\N{REPLACEMENT CHARACTER}" for char in text)
-    if plain == text and len(text) <= width:
-        return text
-    return f"{plain[: width - 9]}~{sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _flavor_number(size: Size) -> int:

@@ -79,6 +79,7 @@ class Sizes:
 
 #: Event of a moving action -> whether its host is where the server went (True) or came from (False).
 _WHERE = {
+    "compute__do_build_and_run_instance": True,
     "compute_finish_resize": True,
     "compute_resize_instance": False,
     "compute_post_live_migration_at_destination": True,
@@ -97,11 +98,15 @@ class Hosts:
 
     def __init__(self, history: History, hypervisors: Mapping[str, str]) -> None:
         moves = [action for action in history.actions if action.action in _MOVES and not action.failed]
+        boots = [action for action in history.actions if action.action == "create"]
         self._starts = [EPOCH, *(move.finish for move in moves)]
         self._hosts: list[str | None] = [None] * len(self._starts)
         for at, _, server in history.observations:
             if server.host and not any(move.start <= at < move.finish for move in moves):
                 self._hosts[bisect_right(self._starts, at) - 1] = server.host
+        if boots and not self._hosts[0]:
+            _, born = _ends(boots[0])
+            self._hosts[0] = born and hypervisors.get(born, born)
         for number, move in enumerate(moves):
             came, went = _ends(move)
             self._hosts[number] = self._hosts[number] or (came and hypervisors.get(came, came))

@@ -77,7 +77,7 @@ def _write(
     told_before = exports.files()
     withdrawals = Withdrawals(places.outbox, told_before)
     with DaySpool(Path(gettempdir()) if dry_run else places.outbox) as spool:
-        for _, entries in ledger.lives(source, due.seq_to, learned_after=due.seq_from):
+        for _, entries in ledger.lives(source, due.seq_to, learned_after=due.seq_from, ended_after=due.horizon_from):
             told = news(entries, before, scribe.known, scribe.hypervisors)
             if told is None:
                 continue

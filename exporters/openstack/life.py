@@ -150,8 +150,8 @@ class _Teller:
         if self._state is State.DELETED:
             return True
         if action.action == "reboot":
-            # A hard reboot starts a server that was shut off; any other leaves it as it was.
-            return self._state is not State.STOPPED
+            # A hard reboot starts a server that rests; any other leaves it as it was.
+            return self._state not in (State.STOPPED, State.PAUSED, State.SUSPENDED, State.ERROR)
         if action.action == "shelveOffload":
             return self._state is State.SHELVED
         if action.action == "evacuate":

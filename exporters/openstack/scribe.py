@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
-
-from exporters.openstack.encoding import Encoder, Unfit
+from exporters import quarantine
+from exporters.openstack.encoding import Encoder
 from exporters.openstack.event import Names
 from exporters.openstack.heartbeats import Grid
 from exporters.openstack.life import Life, Running, Transition
 from exporters.openstack.news import Known
-from exporters.outbox import write_array, written_safely
+from exporters.outbox import write_array
+from exporters.quarantine import Unfit
 from ledger import Hypervisor, Kind, Ledger, Watermark
 from ledger.exports import WrittenFile
 from ledger.store import Seq
@@ -102,10 +102,4 @@ def put(path: Path, lines: Iterator[bytes], *, dry_run: bool) -> WrittenFile:
 
 def set_aside(places: EventFiles, label: str, unfit: list[Unfit], *, dry_run: bool) -> Path | None:
     """Keep what does not fit the schema, with the reasons, out of XDMoD's sight."""
-    if not unfit or dry_run:
-        return None
-    path = places.quarantine / f"events-{label}.json"
-    with written_safely(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-    write_array(path, map(msgspec.json.encode, unfit))
-    return path
+    return quarantine.set_aside(places.quarantine / f"events-{label}.json", unfit, dry_run=dry_run)

@@ -1,0 +1,20 @@
+"""Texts as XDMoD's columns can hold them."""
+
+from hashlib import sha256
+
+__all__ = ["HOST_WIDTH", "fitted"]
+
+#: So many characters of a host's name does XDMoD keep, in events and in facts alike.
+HOST_WIDTH = 64
+
+
+def fitted(text: str, width: int) -> str:
+    """Cut a text to a column's width, and leave out what the column loses.
+
+    XDMoD cuts silently, and drops characters outside the basic multilingual plane; two names could become one. What
+    is altered here ends in `~` and eight digits of its digest instead.
+    """
+    plain = "".join(char if ord(char) <= 0xFFFF else "\N{REPLACEMENT CHARACTER}" for char in text)
+    if plain == text and len(text) <= width:
+        return text
+    return f"{plain[: width - 9]}~{sha256(text.encode()).hexdigest()[:8]}"

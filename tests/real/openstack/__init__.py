@@ -1,0 +1,1 @@
+"""A real OpenStack cloud, and what servers go through in it."""
