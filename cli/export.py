@@ -30,7 +30,7 @@ export.add_command(hypervisors)
 @click.option("--to", "end", type=_TIME, help="… up to, but not including, this time (UTC).")
 @click.option(
     "--heartbeats",
-    type=click.Choice(Grid),
+    type=click.Choice([Grid.HOURLY.value, Grid.DAILY.value]),
     help="How dense [default: hourly; daily where more than two days are told at once]. Sessions are the same.",
 )
 @click.option("--dry-run", is_flag=True, help="Only print what would be written.")
@@ -41,7 +41,7 @@ def openstack(
     names: tuple[str, ...],
     start: datetime | None,
     end: datetime | None,
-    heartbeats: Grid | None,
+    heartbeats: str | None,
     dry_run: bool,
     as_json: bool,
 ) -> int:
@@ -49,13 +49,13 @@ def openstack(
 
     Without --from and --to: what the ledger has learned since the last export, whatever its time.
     """
-    window = _window(start, end)
+    window, grid = _window(start, end), Grid(heartbeats) if heartbeats else None
     results: list[dict[str, object]] = []
 
     def one(state: Opened, settings: OpenStackSource) -> int:
         outbox = event_files(state.configuration, settings).outbox
         unfit = 0
-        for done in export_openstack(state.ledger, state.configuration, settings, window, heartbeats, dry_run=dry_run):
+        for done in export_openstack(state.ledger, state.configuration, settings, window, grid, dry_run=dry_run):
             results.append({"source": settings.name, "outbox": outbox, **_result(done)})
             unfit += len(done.unfit)
             if done.quarantine:

@@ -9,7 +9,7 @@ from cli.output import json_option, print_json, print_table, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from operations.report import report_month
-from reporter import Period, UsageReport
+from reporter import Period, notes, usage_table
 from usage import Engine
 
 __all__ = ["days", "report", "sessions"]
@@ -26,7 +26,10 @@ _directories = click.argument(
 @click.command()
 @_directories
 def sessions(directories: tuple[Path, ...]) -> None:
-    """Print the sessions that XDMoD builds of the event files in DIR, as CSV."""
+    """Print the sessions of event files, as CSV.
+
+    They are those that XDMoD builds of the files in DIR.
+    """
     with Engine() as engine:
         _read(engine, directories)
         engine.write_sessions(sys.stdout)
@@ -35,7 +38,10 @@ def sessions(directories: tuple[Path, ...]) -> None:
 @click.command()
 @_directories
 def days(directories: tuple[Path, ...]) -> None:
-    """Print what XDMoD adds up for each day of the event files in DIR, as CSV."""
+    """Print the daily sums of event files, as CSV.
+
+    They are what XDMoD aggregates of the files in DIR, by day, flavor and state.
+    """
     with Engine() as engine:
         _read(engine, directories)
         engine.write_days(sys.stdout)
@@ -55,7 +61,10 @@ def days(directories: tuple[Path, ...]) -> None:
 @json_option
 @click.pass_obj
 def report(context: Context, names: tuple[str, ...], month: str, directory: Path, as_json: bool) -> int:
-    """Report who used what of NAMES in a month: sessions, and hours by project, user and flavor."""
+    """Report who used what in a month.
+
+    Writes, for each of NAMES, sessions as CSV, and hours by project, user and flavor as CSV and PDF.
+    """
     period = Period.month(month)
     results: list[dict[str, object]] = []
 
@@ -63,7 +72,10 @@ def report(context: Context, names: tuple[str, ...], month: str, directory: Path
         said, files = report_month(state.ledger, settings, period, directory / settings.resource)
         results.append({"source": settings.name, "report": said, "files": files})
         if not as_json:
-            print_report(settings.resource, said)
+            table = usage_table(said)
+            print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
+            for note in notes(said):
+                click.echo(note)
             for file in files:
                 click.echo(f"{settings.name}: wrote {file}")
         return 0
@@ -72,11 +84,6 @@ def report(context: Context, names: tuple[str, ...], month: str, directory: Path
     if as_json:
         print_json(results)
     return code
-
-
-def print_report(resource: str, said: UsageReport) -> None:
-    """Print hours by project, user and flavor."""
-    print_table(f"{resource}: {said}", ["project", "user", "flavor"], [])
 
 
 def _read(engine: Engine, directories: tuple[Path, ...]) -> None:

@@ -1,17 +1,17 @@
 """Writes sorted day files into an outbox, each whole or not at all, in memory that does not grow with their number.
 
-Lines are spooled by day in sorted runs, and the runs of a day merged into its file.
+Records are spooled by the hour, and each hour is sorted when its day is written.
 """
 
 import errno
-import heapq
 import os
 import re
 import shutil
 import stat
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from hashlib import sha256
+from itertools import groupby, islice
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Self
@@ -34,16 +34,22 @@ __all__ = [
 #: The names that XDMoD reads. It does not anchor the pattern, so that a number may stand in front.
 DAY_FILE = re.compile(r"(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d_\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.json$")
 _SPOOL = ".spool-"
-_BUFFER = 24 * 2**20
-_DAY = slice(len(b'{"generated":"'), len(b'{"generated":"2026-10-01'))
+_BUFFER = 48 * 2**20
+_HOUR = slice(len(b'{"generated":"'), len(b'{"generated":"2026-10-01T08'))
+_DAY = len(b"2026-10-01")
+_AT_ONCE = 1000
 
 
 class DaySpool:
-    """Takes encoded records that begin with their time, in any order, and gives them back by day, sorted."""
+    """Takes encoded records that begin with their time, in any order, and gives them back by day, sorted.
+
+    They wait in a file for each hour, so that no more than an hour's records are in memory at once.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._folder, self._buffer, self._size, self._runs = folder, dict[bytes, list[bytes]](), 0, 0
-        self._days: dict[bytes, list[Path]] = {}
+        self._folder, self._size = folder, 0
+        self._waiting: dict[bytes, list[bytes]] = {}
+        self._spooled: set[bytes] = set()
 
     def __enter__(self) -> Self:
         with written_safely(self._folder):
@@ -58,36 +64,36 @@ class DaySpool:
 
     def add(self, line: bytes) -> None:
         """Take one encoded record."""
-        day = line[_DAY]
-        if day in self._buffer:
-            self._buffer[day].append(line)
+        hour = line[_HOUR]
+        if hour in self._waiting:
+            self._waiting[hour].append(line)
         else:
-            self._buffer[day] = [line]
+            self._waiting[hour] = [line]
         self._size += len(line)
         if self._size > _BUFFER:
             self._flush()
 
     def days(self) -> Iterator[tuple[str, Iterator[bytes]]]:
         """Each day (`2026-10-01`) that got a record, oldest first, with its records in order."""
-        for day in sorted(self._days.keys() | self._buffer.keys()):
-            rest = sorted(self._buffer.pop(day, []))
-            with ExitStack() as stack:
-                runs = [
-                    (line.rstrip(b"\n") for line in stack.enter_context(p.open("rb"))) for p in self._days.get(day, [])
-                ]
-                yield day.decode(), heapq.merge(rest, *runs) if runs else iter(rest)
-            for path in self._days.pop(day, []):
-                path.unlink()
+        hours = sorted(self._spooled | self._waiting.keys())
+        for day, of_day in groupby(hours, key=lambda hour: hour[:_DAY]):
+            yield day.decode(), (line for hour in of_day for line in self._hour(hour))
+
+    def _hour(self, hour: bytes) -> list[bytes]:
+        lines = self._waiting.pop(hour, [])
+        if hour in self._spooled:
+            lines += (self._spool / hour.decode()).read_bytes().splitlines()
+            (self._spool / hour.decode()).unlink()
+        lines.sort()
+        return lines
 
     def _flush(self) -> None:
-        self._runs += 1
         with written_safely(self._folder):
-            for day, lines in self._buffer.items():
-                lines.sort()
-                path = self._spool / f"{day.decode()}.{self._runs}"
-                path.write_bytes(b"\n".join(lines) + b"\n")
-                self._days.setdefault(day, []).append(path)
-        self._buffer, self._size = {}, 0
+            for hour, lines in self._waiting.items():
+                with (self._spool / hour.decode()).open("ab") as file:
+                    file.write(b"\n".join(lines) + b"\n")
+        self._spooled |= self._waiting.keys()
+        self._waiting, self._size = {}, 0
 
 
 def write_array(path: Path, lines: Iterable[bytes]) -> WrittenFile:
@@ -95,29 +101,36 @@ def write_array(path: Path, lines: Iterable[bytes]) -> WrittenFile:
 
     Raises SourceUnavailable for a full disk, ConfigurationError where the folder cannot be written.
     """
+    records = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal records
+        for line in lines:
+            records += 1
+            yield line
+
     with written_safely(path):
-        chunks, digest = put_whole(path, as_array(lines))
-    return WrittenFile(path.name, chunks - 1, digest)
+        digest = put_whole(path, as_array(counted()))
+    return WrittenFile(path.name, records, digest)
 
 
 def write_document(path: Path, document: bytes, records: int) -> WrittenFile:
     """Write one JSON document that holds so many records, as `write_array` does."""
     with written_safely(path):
-        _, digest = put_whole(path, [document])
+        digest = put_whole(path, [document])
     return WrittenFile(path.name, records, digest)
 
 
-def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False) -> tuple[int, str]:
+def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False) -> str:
     """Replace a file when its successor is whole; with `keep_rights`, by one of the same owner, group and mode.
 
-    Returns the number of chunks and the SHA-256 of the bytes. Raises OSError, and has then changed nothing.
+    Returns the SHA-256 of the bytes. Raises OSError, and has then changed nothing.
     """
     # XDMoD reads a name that merely contains the one it looks for, `.json` included, however the name begins or ends.
-    digest, count, part = sha256(), 0, path.with_name(f".{path.stem}.part")
+    digest, part = sha256(), path.with_name(f".{path.stem}.part")
     try:
         with part.open("wb") as file:
             for chunk in chunks:
-                count += 1
                 digest.update(chunk)
                 file.write(chunk)
             file.flush()
@@ -128,7 +141,7 @@ def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
-    return count, digest.hexdigest()
+    return digest.hexdigest()
 
 
 def _give_rights(file: int, wanted: os.stat_result) -> None:
@@ -139,12 +152,12 @@ def _give_rights(file: int, wanted: os.stat_result) -> None:
 
 
 def as_array(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """A JSON array of encoded records, a record a line, in one chunk more than there are records."""
-    before = b"[\n"
-    for line in lines:
-        yield before + line
+    """A JSON array of encoded records, a record a line, in chunks of many."""
+    before, rest = b"[\n", iter(lines)
+    while some := list(islice(rest, _AT_ONCE)):
+        yield before + b",\n".join(some)
         before = b",\n"
-    yield b"\n]\n" if before == b",\n" else b"[]\n"
+    yield b"[]\n" if before == b"[\n" else b"\n]\n"
 
 
 def array_lines(path: Path) -> list[bytes]:

@@ -14,7 +14,7 @@ def fitted(text: str, width: int) -> str:
     XDMoD cuts silently, and drops characters outside the basic multilingual plane; two names could become one. What
     is altered here ends in `~` and eight digits of its digest instead.
     """
-    plain = "".join(char if ord(char) <= 0xFFFF else "\N{REPLACEMENT CHARACTER}" for char in text)
-    if plain == text and len(text) <= width:
+    if len(text) <= width and (text.isascii() or max(text) <= "\uffff"):
         return text
+    plain = "".join(char if ord(char) <= 0xFFFF else "\N{REPLACEMENT CHARACTER}" for char in text)
     return f"{plain[: width - 9]}~{sha256(text.encode()).hexdigest()[:8]}"

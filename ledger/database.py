@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 
 from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
 
-__all__ = ["check", "connect", "explained", "reading", "upgrade", "writing"]
+__all__ = ["check", "connect", "explained", "reading", "sqlite_file", "upgrade", "writing"]
 
 _UPGRADE = "xdmod-cloud ledger upgrade"
 
@@ -35,9 +35,11 @@ def connect(url: str) -> Engine:
         if parsed.get_backend_name() == "sqlite":
             return _sqlite(parsed)
         return create_engine(parsed, pool_pre_ping=True, pool_recycle=3600)
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, ImportError, NoSuchModuleError, ValueError) as error:
+        # What could not be read is not repeated: it may hold a password.
         raise ConfigurationError(
-            f"[ledger] url cannot be read: {error}. Write sqlite:///FILE or mysql+pymysql://…"
+            f"[ledger] url cannot be used ({type(error).__name__}). Write sqlite:///FILE or"
+            " mysql+pymysql://USER:PASSWORD@HOST/DATABASE, with %40 for an @ and %2F for a / in the password."
         ) from error
 
 
@@ -79,7 +81,7 @@ def check(engine: Engine) -> None:
     Raises ConfigurationError, with what to do, or SourceUnavailable where the database does not answer.
     """
     place = _place(engine)
-    if engine.dialect.name == "sqlite" and not _sqlite_file(engine).exists():
+    if engine.dialect.name == "sqlite" and not sqlite_file(engine).exists():
         raise ConfigurationError(f"There is no ledger at {place}. Make it with: {_UPGRADE}")
     with reading(engine) as connection:
         context = MigrationContext.configure(connection)
@@ -109,7 +111,13 @@ def upgrade(engine: Engine) -> str:
     Raises ConfigurationError for a database that is corrupt, newer or somebody else's.
     """
     if engine.dialect.name == "sqlite":
-        _sqlite_file(engine).parent.mkdir(parents=True, exist_ok=True)
+        folder = sqlite_file(engine).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot make the ledger's folder {folder}: {error.strerror}. Correct [ledger] url or the folder's rights."
+            ) from error
     try:
         check(engine)
     except ConfigurationError as error:
@@ -150,6 +158,8 @@ def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:
         )
     if "Access denied" in said:
         return ConfigurationError(f"The ledger at {place} refuses the account: {said}. Correct [ledger] url.")
+    if "Unknown database" in said:
+        return ConfigurationError(f"There is no database at {place}. Make it with CREATE DATABASE, or correct [ledger] url.")
     if "unable to open" in said:
         return ConfigurationError(f"The ledger at {place} cannot be opened: {said}. Check the folder and its rights.")
     return SourceUnavailable(f"The ledger at {place} does not answer: {said}. Nothing was recorded; run again later.")
@@ -171,7 +181,8 @@ def _place(engine: Engine) -> str:
     )
 
 
-def _sqlite_file(engine: Engine) -> Path:
+def sqlite_file(engine: Engine) -> Path:
+    """The file of a ledger in SQLite, whether its URL names it plainly or as `file:`."""
     return Path(str(engine.url.database).removeprefix("file:").partition("?")[0])
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine, text
 
+from ledger.database import explained, sqlite_file
 from ledger.errors import ConfigurationError, SourceUnavailable
 
 __all__ = ["sole_writer"]
@@ -22,16 +23,12 @@ def sole_writer(engine: Engine, name: str) -> Iterator[None]:
     busy = SourceUnavailable(
         f"Another xdmod-cloud is writing {name} to this ledger. Wait for it to end, then run again."
     )
-    digest = blake2b(name.encode(), digest_size=8).hexdigest()
     if engine.dialect.name == "sqlite":
-        with _file_lock(Path(f"{engine.url.database}.{digest}.lock"), busy):
+        with _file_lock(Path(f"{sqlite_file(engine)}.{_digest(name)}.lock"), busy):
             yield
-        return
-    with engine.connect() as connection:
-        # MariaDB frees the lock when the connection ends, however it ends.
-        if connection.scalar(text("SELECT GET_LOCK(:name, 0)"), {"name": f"xdmod-cloud-{digest}"}) != 1:
-            raise busy
-        yield
+    else:
+        with _server_lock(engine, f"xdmod-cloud-{_digest(f'{engine.url.database}/{name}')}", busy):
+            yield
 
 
 @contextmanager
@@ -48,3 +45,23 @@ def _file_lock(path: Path, busy: SourceUnavailable) -> Iterator[None]:
         except BlockingIOError:
             raise busy from None
         yield
+
+
+@contextmanager
+def _server_lock(engine: Engine, name: str, busy: SourceUnavailable) -> Iterator[None]:
+    # A server's locks are common to all its databases, and are freed when the connection ends, however it ends.
+    with explained(engine):
+        connection = engine.connect()
+    with connection:
+        try:
+            with explained(engine):
+                if connection.scalar(text("SELECT GET_LOCK(:name, 0)"), {"name": name}) != 1:
+                    raise busy
+            yield
+        finally:
+            # Closed alone, it would go back to the pool and keep the lock.
+            connection.invalidate()
+
+
+def _digest(name: str) -> str:
+    return blake2b(name.encode(), digest_size=8).hexdigest()

@@ -114,16 +114,16 @@ class Writer:
         last = first = int(connection.scalar(select(func.max(record.c.seq)).with_for_update()) or 0)
         for rows in _chunks(_row(item, observed) for item in records):
             known = self._digests(connection, rows)
-            news = {row.key: row for row in rows if known.get(row.key) != row.digest}
-            numbered = list(enumerate(news.values(), last + 1))
+            numbered = list(enumerate(_news(rows, known), last + 1))
             if not numbered:
                 continue
             last += len(numbered)
             connection.execute(insert(record), [self._record(seq, row, run_id, observed) for seq, row in numbered])
-            first_seen = [self._latest(seq, row) for seq, row in numbered if row.key not in known]
+            newest = {row.key: (seq, row) for seq, row in numbered}.values()
+            first_seen = [self._latest(seq, row) for seq, row in newest if row.key not in known]
             if first_seen:
                 connection.execute(insert(latest), first_seen)
-            changed = [self._latest(seq, row) for seq, row in numbered if row.key in known]
+            changed = [self._latest(seq, row) for seq, row in newest if row.key in known]
             if changed:
                 connection.execute(
                     _UPDATE_LATEST, [{f"_{name}": value for name, value in row.items()} for row in changed]
@@ -184,6 +184,15 @@ def _row(item: Record, observed: datetime) -> _Row:
     begins = item.created if isinstance(item, Server) else None
     ends = (item.terminated or observed) if isinstance(item, Server) and item.ended else None
     return _Row(item.kind, item.subject, item.identity, body, _digest(body), begins, ends)
+
+
+def _news(rows: Iterable[_Row], known: Mapping[tuple[str, ...], str]) -> Iterator[_Row]:
+    """The rows that say something else than what was last said of the same thing."""
+    said = dict(known)
+    for row in rows:
+        if said.get(row.key) != row.digest:
+            said[row.key] = row.digest
+            yield row
 
 
 def _digest(text: str) -> str:

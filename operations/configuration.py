@@ -54,7 +54,10 @@ def load(file: Path | None) -> Configuration:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     for fault in schemas.validator("configuration").iter_errors(said):
         where = ".".join(map(str, fault.instance_path)) or "the file"
-        raise ConfigurationError(f"{path}: {where}: {fault.message}")
+        # What stands in [ledger] is not repeated: it may hold a password.
+        said_there = where.startswith("ledger") and fault.kind.name != "additionalProperties"
+        fault_there = f"this is not as the rule {fault.kind.name} of its schema wants it" if said_there else fault.message
+        raise ConfigurationError(f"{path}: {where}: {fault_there}")
     sources = tuple(msgspec.convert(table, OpenStackSource) for table in said.get("openstack", []))
     for key in ("name", "resource"):
         values = [getattr(source, key) for source in sources]

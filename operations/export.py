@@ -61,9 +61,10 @@ def export_hypervisors(
     """
     folder = configuration.outbox / settings.resource
     places = FactFiles(folder / "hypervisors", folder / "quarantine")
-    facts = export_facts(ledger, settings.name, places, dry_run=dry_run)
     told = None
+    # The site's file comes first: where it is at fault, nothing has been exported of which the caller is not told.
     if specs is not None:
         file = None if specs == STDOUT else specs
         told = export_specs(ledger, settings.name, settings.resource, file, places.quarantine, dry_run=dry_run)
+    facts = export_facts(ledger, settings.name, places, dry_run=dry_run)
     return HypervisorExport(places.outbox, facts, told)

@@ -86,7 +86,7 @@ def statements(past: Sequence[Facts], horizon: datetime) -> Iterator[Facts]:
     on the next, or a host that went would stay for ever.
     """
     stated = list[Facts]()
-    for now, following in zip(past, [*past[1:], None], strict=True):
+    for now, following in zip(past, [*past[1:], None], strict=False):
         hosts = now.hosts or tuple(replace(host, memory_mb=0, vcpus=0) for host in stated[-1].hosts)
         contradicts = any(now.at - facts.at < _DAY and not set(facts.hosts) <= set(hosts) for facts in stated)
         stated.append(Facts(now.at, hosts))

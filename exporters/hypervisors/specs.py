@@ -11,7 +11,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 import schemas
 from exporters.hypervisors.facts import Facts, history, sorted_out
-from exporters.outbox import as_array, put_whole, written_safely
+from exporters.outbox import put_whole, written_safely
 from exporters.quarantine import Unfit, fault, set_aside
 from ledger import ConfigurationError, Kind, Ledger
 from ledger.locks import sole_writer
@@ -91,7 +91,7 @@ def export_specs(
         changed = lines != [bytes(raw) for raw in there]
         if changed and not dry_run:
             with written_safely(file, _OPTION):
-                put_whole(file, as_array(lines), keep_rights=True)
+                put_whole(file, [b"[\n", b",\n".join(lines), b"\n]\n"], keep_rights=True)
     return judged._replace(changed=changed)
 
 
@@ -99,7 +99,7 @@ def _entries(resource: str, past: Iterable[Facts]) -> Iterator[_Spec]:
     """One entry for each span of days of the same capacity; of a day with several, the last counts."""
     days = sorted({facts.at.date(): _capacity(facts) for facts in past}.items())
     spans = [next(same) for _, same in groupby(days, key=lambda day: day[1])]
-    for (start, (nodes, cores)), following in zip(spans, [*spans[1:], None], strict=True):
+    for (start, (nodes, cores)), following in zip(spans, [*spans[1:], None], strict=False):
         yield _Spec(
             resource=resource,
             start_date=start,

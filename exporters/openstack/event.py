@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -140,9 +141,10 @@ def _event(
     )
 
 
+@lru_cache(100_000)  # all servers share the moments of the grid
 def stamp(time: datetime) -> str:
     """A UTC time as `generated` has it: six decimals, no suffix."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    return time.replace(tzinfo=None).isoformat(timespec="microseconds")
 
 
 def _flavor_number(size: Size) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 from exporters.openstack.life import Running
 from ledger.times import from_microseconds, microseconds
@@ -42,7 +43,12 @@ def _multiples(start: datetime, end: datetime, step: timedelta) -> Iterator[date
     first = microseconds(start) // width + 1
     last = -(-microseconds(end) // width)
     for number in range(first, last):
-        yield from_microseconds(number * width)
+        yield _moment(number * width)
+
+
+@lru_cache(100_000)
+def _moment(microseconds_since_1970: int) -> datetime:
+    return from_microseconds(microseconds_since_1970)
 
 
 def microseconds_of(span: timedelta) -> int:

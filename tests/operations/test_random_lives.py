@@ -81,6 +81,8 @@ class _Life:
         start = self.cloud.now
         if operation == "resize":
             self.cloud.resize(self.id, draw(st.sampled_from(["m1.medium", "m1.large"])))
+        elif operation == "reboot":
+            self.cloud.reboot(self.id, hard=True)
         else:
             getattr(self.cloud, operation)(self.id)
         runs = OPERATIONS[operation]

@@ -1,0 +1,61 @@
+"""Files that appear together and whole, or not at all."""
+
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
+
+__all__ = ["write_together"]
+
+
+def write_together(directory: Path, names: Sequence[str], write: Callable[..., None]) -> list[Path]:
+    """Let `write` fill a temporary path for each name, then give all of them their names.
+
+    Nothing is replaced unless all are whole. Raises SourceUnavailable for a full disk, ConfigurationError where the
+    directory cannot be written.
+    """
+    paths = [directory / name for name in names]
+    parts = [path.with_name(f".{path.name}.part") for path in paths]
+    with _explained(directory):
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            write(*parts)
+            for part in parts:
+                _flush(part)
+            for part, path in zip(parts, paths, strict=True):
+                part.replace(path)
+        finally:
+            for part in parts:
+                part.unlink(missing_ok=True)
+        _flush(directory)
+    return paths
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _explained(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _error(directory, error) from error
+
+
+def _error(directory: Path, error: OSError) -> XdmodCloudError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return SourceUnavailable(
+            f"There is no room left in {directory} for the report ({error.strerror}). Earlier files are as they were: "
+            "make room, then run again."
+        )
+    return ConfigurationError(
+        f"Cannot write the report into {directory}: {error.strerror}. Name another folder, or correct its rights."
+    )

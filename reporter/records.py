@@ -1,0 +1,81 @@
+"""What a report is made of, as typed records: exact seconds, never rounded."""
+
+from datetime import date, datetime
+
+from msgspec import Struct
+
+from reporter.periods import Period
+
+__all__ = ["UNKNOWN", "Cell", "Daily", "Group", "Line", "Table", "UsageReport", "Used"]
+
+#: How a name or a size that nobody knows is shown; in records it is None.
+UNKNOWN = "unknown"
+
+Cell = str | int | float
+
+
+class Used(Struct, frozen=True):
+    """What some sessions used within the period, in whole seconds.
+
+    `core` is active seconds times cores, of the servers whose size is known. `unsized` is the part of `active` that
+    has no cores to be multiplied with. `other` is time in no state, as while a server is being created.
+    """
+
+    servers: int
+    sessions: int
+    active: int
+    core: int
+    inactive: int
+    shelved: int
+    other: int
+    unsized: int
+
+
+class Group(Struct, frozen=True):
+    """What one project, user or flavor used; None is the unknown one."""
+
+    name: str | None
+    used: Used
+
+
+class Line(Struct, frozen=True):
+    """What one user used in one project with one flavor; a flavor is None where its size is not known."""
+
+    project: str | None
+    user: str | None
+    flavor: str | None
+    used: Used
+
+
+class Daily(Struct, frozen=True):
+    """The core seconds of one project on one day, in UTC."""
+
+    day: date
+    project: str | None
+    core: int
+
+
+class UsageReport(Struct, frozen=True):
+    """Who used what in a period. Groups are by core seconds, the most first; lines by name.
+
+    A server counts once in each group that it was in, so that servers do not add up where all else does.
+    `first` and `last` are the times between which there are sessions at all, in the period or not.
+    """
+
+    period: Period
+    total: Used
+    lines: tuple[Line, ...]
+    projects: tuple[Group, ...]
+    users: tuple[Group, ...]
+    flavors: tuple[Group, ...]
+    daily: tuple[Daily, ...]
+    first: datetime | None
+    last: datetime | None
+
+
+class Table(Struct, frozen=True):
+    """Rows to be printed, the total last; hours are rounded to two places."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
