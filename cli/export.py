@@ -13,6 +13,9 @@ from operations.export import event_files, export_openstack
 
 __all__ = ["export"]
 
+#: So many files are named one by one; more, by the first and the last.
+_LISTED = 3
+
 _TIME = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"])
 
 
@@ -92,7 +95,10 @@ def _result(done: Exported) -> dict[str, object]:
 
 def _print(name: str, done: Exported, *, dry_run: bool) -> None:
     wrote = "would write" if dry_run else "wrote"
-    for file in done.files:
+    if len(done.files) > _LISTED:
+        names = f"{done.files[0].name} to {done.files[-1].name}"
+        click.echo(f"{name}: {wrote} {len(done.files)} files, {names} ({done.events:,} events)")
+    for file in done.files if len(done.files) <= _LISTED else ():
         click.echo(f"{name}: {wrote} {file.name} ({file.records:,} events)")
     for file in done.rewritten:
         click.echo(f"{name}: rewrote {file.name} without what turned out not to be so ({file.records:,} events left)")
