@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from cli.hypervisors import hypervisors
-from cli.output import json_option, print_json, warn
+from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from exporters.openstack import Exported, Grid
@@ -66,7 +66,7 @@ def openstack(
             if not as_json:
                 _print(settings.name, done, dry_run=dry_run)
         if not as_json and not dry_run:
-            click.echo(f"{settings.name}: the outbox is {outbox}")
+            click.echo(f"{settings.name}: the outbox is {shown(outbox)}")
         return 1 if unfit else 0
 
     code = each_source(context, names, one)

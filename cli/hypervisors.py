@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cli.output import json_option, print_json, warn
+from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from operations.export import STDOUT, HypervisorExport, export_hypervisors
@@ -78,7 +78,7 @@ def _print(name: str, done: HypervisorExport, specs: Path | None, *, dry_run: bo
     if not files:
         click.echo(f"{name}: nothing new", err=aside)
     if not dry_run:
-        click.echo(f"{name}: the outbox is {done.outbox}", err=aside)
+        click.echo(f"{name}: the outbox is {shown(done.outbox)}", err=aside)
     if done.specs and not aside:
         entries = f"{wrote} {specs} ({len(done.specs.entries):,} entries)"
         click.echo(f"{name}: {entries if done.specs.changed else f'{specs} stays as it is'}")

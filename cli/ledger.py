@@ -4,7 +4,7 @@ import click
 
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, opened
-from ledger.database import connect, upgrade
+from ledger.database import connect, place, upgrade
 from operations.configuration import load
 
 __all__ = ["ledger"]
@@ -21,7 +21,7 @@ def upgrade_command(context: Context) -> None:
     """Make the ledger's tables, or bring them to this program's version."""
     engine = connect(load(context).ledger_url)
     version = upgrade(engine)
-    click.echo(f"The ledger at {engine.url.render_as_string(hide_password=True)} is of version {version}.")
+    click.echo(f"The ledger at {place(engine)} is of version {version}.")
 
 
 @ledger.command()

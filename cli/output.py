@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["json_option", "print_json", "print_table", "progress_of", "warn"]
+__all__ = ["json_option", "print_json", "print_table", "progress_of", "shown", "warn"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
@@ -19,6 +20,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 def warn(text: str) -> None:
     """Say something that should be known, but ends nothing."""
     click.echo(f"xdmod-cloud: warning: {text}", err=True)
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it: from the current folder, where it lies below."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def print_json(value: Any) -> None:
