@@ -59,7 +59,7 @@ def server_id(answer: Raw) -> InstanceId | None:
     """The id of a server, also of one that cannot be used otherwise."""
     try:
         return msgspec.json.decode(answer, type=_Identified).id
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 
@@ -67,8 +67,11 @@ def server_record(answer: Raw) -> Server | Rejected:
     """Read one server of a list; one that lacks what a server must have is set aside whole."""
     try:
         seen = _server.decode(answer)
-    except msgspec.ValidationError as error:
-        return Rejected(f"A server in Nova's list cannot be used: {error}", bytes(answer).decode(errors="replace"))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        named = server_id(answer) or "without an id"
+        return Rejected(
+            f"Server {named} in Nova's list cannot be used: {error}", bytes(answer).decode(errors="replace")
+        )
     return Server(
         id=seen.id,
         name=seen.name,

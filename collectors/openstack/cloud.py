@@ -28,12 +28,15 @@ LEAST: Microversion = (2, 58)
 BEST: Microversion = (2, 96)
 #: From 2.88 Nova no longer says what a hypervisor holds.
 LAST_WITH_HYPERVISOR_SIZES: Microversion = (2, 87)
+#: Seconds to wait for a connection, and for the next bytes of an answer, where clouds.yaml has no `api_timeout`.
+_PATIENCE = 60.0
 _RETRIED = [429, 500, 502, 503, 504]
-_ROLE = "Give the account the role reader with system scope: openstack role add --user USER --system all reader"
+#: What an account that may not read lacks.
+ROLE = "The account must be one that may read all projects; docs/openstack.md says how to make it."
 
 
-class Gone(Exception):
-    """What was asked for is no longer there (404)."""
+class Gone(SourceUnavailable):
+    """What was asked for is not there (404); an error only where it cannot have been deleted, as a list of servers."""
 
 
 class Answer(NamedTuple):
@@ -49,6 +52,7 @@ class Cloud:
     def __init__(self, name: str, region: CloudRegion, workers: int) -> None:
         self.name = name
         session = region.get_session()
+        session.timeout = session.timeout or _PATIENCE
         for scheme in ("http://", "https://"):
             session.session.mount(scheme, TCPKeepAliveAdapter(pool_connections=4, pool_maxsize=workers))
         self._adapters = {service: self._adapter(region, service) for service in ("compute", "identity", "placement")}
@@ -116,12 +120,14 @@ class Cloud:
                 f" ({error}; it begins {body[:60]!r}). Nothing was recorded; run again later."
             ) from error
 
-    def paged(self, path: str, query: dict[str, str], kind: type[T], links: str) -> Iterator[tuple[T, datetime]]:
+    def paged(
+        self, path: str, query: dict[str, str], kind: type[T], links: str, microversion: Microversion | None = None
+    ) -> Iterator[tuple[T, datetime]]:
         """Ask Nova for a list, page by page, following the links that the pages carry in their field `links`."""
         asked, url = set[str](), f"{path}?{urlencode(query)}" if query else path
         while url not in asked:
             asked.add(url)
-            page, at = self.decoded("compute", url, kind, self.microversion)
+            page, at = self.decoded("compute", url, kind, microversion or self.microversion)
             yield page, at
             following = next((link["href"] for link in getattr(page, links) if link["rel"] == "next"), None)
             if following is None:
@@ -162,7 +168,10 @@ class _Explained:
 
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, failure.NotFound):
-            raise Gone(str(error)) from error
+            raise Gone(
+                f'{self.service} of cloud "{self.cloud}" does not know GET {self.what} ({_first_line(error)}). Nothing was'
+                " recorded; if this stays so, correct the service's address in clouds.yaml or in Keystone's catalog."
+            ) from error
         if isinstance(error, failure.ClientException):
             raise self._explain(error) from error
 
@@ -174,7 +183,7 @@ class _Explained:
                 " Correct the password or application credential in clouds.yaml."
             )
         if isinstance(error, failure.Forbidden):
-            return ConfigurationError(f"{of} forbids GET {self.what} to this account. {_ROLE}")
+            return ConfigurationError(f"{of} forbids GET {self.what} to this account. {ROLE}")
         if isinstance(error, failure.EndpointNotFound | failure.catalog.CatalogException):
             return ConfigurationError(
                 f'The catalog of cloud "{self.cloud}" has no {self.service} ({_first_line(error)}).'

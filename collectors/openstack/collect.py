@@ -80,13 +80,13 @@ def read_cloud(
 
     known = ledger.known_servers(name, seen)
     servers = [server for server in seen.values() if server.id not in known or server != known[server.id].server]
-    actions = list(actions_of(cloud, seen.values(), known, settings.workers, progress))
+    actions = list(actions_of(cloud, seen.values(), known, settings, mark.at if mark else EPOCH, progress))
     called = {kind: {named.id: named for named in ledger.newest(name, Named, kind)} for kind in KINDS}
     names = _names(cloud, called, [*servers, *actions], everything=live is not None)
     hosts = {host.name: host for host in ledger.newest(name, Hypervisor)}
     hypervisors = read_hypervisors(cloud, hosts) if live else []
 
-    rejected = [*changed.rejected, *(live.rejected if live else [])]
+    rejected = list(dict.fromkeys([*changed.rejected, *(live.rejected if live else [])]))
     return Collected(
         at=now,
         records=[*names, *hypervisors, *servers, *vanished, *actions],

@@ -43,9 +43,9 @@ def read_hypervisors(cloud: Cloud, known: dict[HypervisorName, Hypervisor]) -> l
     An answer without any is not taken for a cloud without hosts: then nothing is said of the known ones.
     """
     microversion = min(max(LAST_WITH_HYPERVISOR_SIZES, cloud.range[0]), cloud.range[1])
-    page, _ = cloud.decoded("compute", "/os-hypervisors/detail", _Page, microversion)
+    pages = cloud.paged("/os-hypervisors/detail", {}, _Page, "hypervisors_links", microversion)
     seen = {}
-    for found in page.hypervisors:
+    for found in (found for page, _ in pages for found in page.hypervisors):
         cores, memory = found.vcpus, found.memory_mb
         if cores is None or memory is None:
             cores, memory = _inventory(cloud, found.id)

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from collectors.openstack.answers import ActionPage, ActionShown, ServerPage, action_records, server_id, server_record
-from collectors.openstack.cloud import Cloud, Gone
+from collectors.openstack.cloud import ROLE, Cloud, Gone
+from collectors.openstack.settings import OpenStackSource
 from ledger import Action, ConfigurationError, Rejected, Server
 from ledger.records import InstanceId
 from ledger.store import KnownServer
@@ -47,7 +48,7 @@ def check_role(cloud: Cloud) -> datetime:
         if isinstance(server, Server) and server.status not in ("DELETED", "SOFT_DELETED"):
             raise ConfigurationError(
                 f'Nova of cloud "{cloud.name}" shows this account no deleted servers: asked for them, it lists'
-                f" {server.id}, which is {server.status}. Give the account the role reader with system scope."
+                f" {server.id}, which is {server.status}. {ROLE}"
             )
     return at
 
@@ -80,12 +81,16 @@ def actions_of(
     cloud: Cloud,
     servers: Iterable[Server],
     known: Mapping[InstanceId, KnownServer],
-    workers: int,
+    settings: OpenStackSource,
+    read_up_to: datetime,
     progress: Progress,
 ) -> Iterator[Action]:
     """Read the actions of those servers of which something may be new, several at once, in the servers' order."""
-    asked = [server for server in servers if _may_have_news(server, known.get(server.id))]
-    with ThreadPoolExecutor(workers) as pool:
+    if settings.overlap_seconds < _SETTLES.total_seconds():
+        # Only an overlap makes sure that the reading after a server had settled listed it.
+        read_up_to = EPOCH
+    asked = [server for server in servers if _may_have_news(server, known.get(server.id), read_up_to)]
+    with ThreadPoolExecutor(settings.workers) as pool:
         try:
             for done, actions in enumerate(pool.map(lambda s: _actions(cloud, s, known.get(s.id)), asked), 1):
                 progress("actions", done, len(asked))
@@ -95,10 +100,10 @@ def actions_of(
             raise
 
 
-def _may_have_news(server: Server, known: KnownServer | None) -> bool:
+def _may_have_news(server: Server, known: KnownServer | None, read_up_to: datetime) -> bool:
     if known is None or server != known.server or server.task_state is not None:
         return True
-    return known.observed < server.updated + _SETTLES
+    return max(known.observed, read_up_to) < server.updated + _SETTLES
 
 
 def _actions(cloud: Cloud, server: Server, known: KnownServer | None) -> list[Action]:

@@ -49,7 +49,7 @@ def test_active_seconds_are_those_in_which_servers_ran(data: st.DataObject) -> N
         lives = [_Life(cloud, f"server-{number}", ran) for number in range(data.draw(st.integers(1, 3)))]
         for _ in range(data.draw(st.integers(1, 14))):
             cloud.advance(minutes=data.draw(st.integers(1, 400)))
-            data.draw(st.sampled_from(lives)).do(data.draw)
+            data.draw(st.sampled_from(lives)).do(data)
             if data.draw(st.booleans()):
                 site.collect(sweep=data.draw(st.booleans()))
                 site.export()
@@ -73,14 +73,14 @@ class _Life:
         self.id = cloud.boot(name)
         self.since: datetime | None = cloud.now
 
-    def do(self, draw: st.DrawFn) -> None:
+    def do(self, data: st.DataObject) -> None:
         possible = sorted(set(self.cloud.possible(self.id)) & OPERATIONS.keys())
         if not possible:
             return
-        operation = draw(st.sampled_from(possible))
+        operation = data.draw(st.sampled_from(possible))
         start = self.cloud.now
         if operation == "resize":
-            self.cloud.resize(self.id, draw(st.sampled_from(["m1.medium", "m1.large"])))
+            self.cloud.resize(self.id, data.draw(st.sampled_from(["m1.medium", "m1.large"])))
         elif operation == "reboot":
             self.cloud.reboot(self.id, hard=True)
         else:

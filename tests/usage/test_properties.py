@@ -31,7 +31,7 @@ TYPES = {
     "reboot.end": (None, None),
 }
 START = datetime(2026, 3, 1, 23, 59, 50)  # noqa: DTZ001 - event files have no offset
-HOSTILE = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+HOSTILE = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

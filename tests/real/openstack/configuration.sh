@@ -49,6 +49,8 @@ connection = $(database keystone)
 expiration = 86400
 [fernet_tokens]
 key_repository = $STATE/keystone/fernet
+[fernet_receipts]
+key_repository = $STATE/keystone/fernet
 [credential]
 key_repository = $STATE/keystone/credential
 [cache]

@@ -1,10 +1,12 @@
 """The real cloud, started once for a session of tests and stopped after it."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
 from tests.real.openstack import cloud, life
+from tests.site import Site
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,6 +25,17 @@ def real_cloud() -> Iterator[cloud.Cloud]:
 
 
 @pytest.fixture(scope="session")
-def real_lives(real_cloud: cloud.Cloud) -> dict[str, life.Life]:
-    """The truth about every life in `life.LIVES`, led in the real cloud."""
-    return life.live(real_cloud)
+def real_site(real_cloud: cloud.Cloud, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A site that reads the real cloud by the account that can do nothing but read."""
+    return Site.of(real_cloud.clouds_yaml, tmp_path_factory.mktemp("site"), cloud="collector", overlap_seconds=0)
+
+
+@pytest.fixture(scope="session")
+def real_lives(real_cloud: cloud.Cloud, real_site: Site) -> dict[str, life.Life]:
+    """The truth about every life in `life.LIVES`, led in the real cloud while it is read every few seconds."""
+    with ThreadPoolExecutor(1) as pool:
+        led = pool.submit(life.live, real_cloud)
+        while not led.done():
+            real_site.collect()
+            wait([led], timeout=2)
+        return led.result()
