@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from itertools import groupby, islice
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import Self
 
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
@@ -43,18 +43,19 @@ _AT_ONCE = 1000
 class DaySpool:
     """Takes encoded records that begin with their time, in any order, and gives them back by day, sorted.
 
-    They wait in a file for each hour, so that no more than an hour's records are in memory at once.
+    They wait in a file for each hour, so that no more than an hour's records are in memory at once: in `folder`, where
+    nobody else may spool at the same time, or with none in a folder of their own among the system's temporary files.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder, self._size = folder, 0
+    def __init__(self, folder: Path | None) -> None:
+        self._cleaned, self._folder, self._size = folder, folder or Path(gettempdir()), 0
         self._waiting: dict[bytes, list[bytes]] = {}
         self._spooled: set[bytes] = set()
 
     def __enter__(self) -> Self:
         with written_safely(self._folder):
             self._folder.mkdir(parents=True, exist_ok=True)
-            for stale in self._folder.glob(f"{_SPOOL}*"):
+            for stale in self._cleaned.glob(f"{_SPOOL}*") if self._cleaned else ():
                 shutil.rmtree(stale)
             self._spool = Path(mkdtemp(prefix=_SPOOL, dir=self._folder))
         return self

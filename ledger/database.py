@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -10,15 +10,20 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
 
-__all__ = ["check", "connect", "explained", "reading", "sqlite_file", "upgrade", "writing"]
+__all__ = ["check", "connect", "explained", "place", "reading", "sqlite_file", "upgrade", "writing"]
 
 _UPGRADE = "xdmod-cloud ledger upgrade"
+_TURN = select(column("version_num")).select_from(table("alembic_version")).with_for_update()
+
+
+class _NeedsUpgrade(ConfigurationError):
+    """A ledger that `upgrade` makes or brings up to date."""
 
 
 def connect(url: str) -> Engine:
@@ -70,8 +75,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that will write: all of it happens, or nothing."""
+    """A transaction that will write: all of it happens, or nothing. Only one is open at a time."""
     with explained(engine), engine.connect().execution_options(writes=True) as connection, connection.begin():
+        if engine.dialect.name != "sqlite":
+            # Two that append at once would end in a deadlock. This row is always there, and nothing else locks it.
+            connection.execute(_TURN)
         yield connection
 
 
@@ -80,9 +88,9 @@ def check(engine: Engine) -> None:
 
     Raises ConfigurationError, with what to do, or SourceUnavailable where the database does not answer.
     """
-    place = _place(engine)
+    at = place(engine)
     if engine.dialect.name == "sqlite" and not sqlite_file(engine).exists():
-        raise ConfigurationError(f"There is no ledger at {place}. Make it with: {_UPGRADE}")
+        raise _NeedsUpgrade(f"There is no ledger at {at}. Make it with: {_UPGRADE}")
     with reading(engine) as connection:
         context = MigrationContext.configure(connection)
         revision = context.get_current_revision()
@@ -91,18 +99,16 @@ def check(engine: Engine) -> None:
     if revision is None:
         if tables:
             raise ConfigurationError(
-                f"The database at {place} holds tables, but is no ledger. Name another in [ledger] url."
+                f"The database at {at} holds tables, but is no ledger. Name another in [ledger] url."
             )
-        raise ConfigurationError(f"The ledger at {place} is empty. Make its tables with: {_UPGRADE}")
+        raise _NeedsUpgrade(f"The ledger at {at} is empty. Make its tables with: {_UPGRADE}")
     if revision not in {script.revision for script in scripts.walk_revisions()}:
         raise ConfigurationError(
-            f"The ledger at {place} is of version {revision}, newer than this xdmod-cloud (which knows up to"
+            f"The ledger at {at} is of version {revision}, newer than this xdmod-cloud (which knows up to"
             f" {scripts.get_current_head()}). Nothing was touched; install the newer xdmod-cloud."
         )
     if revision != scripts.get_current_head():
-        raise ConfigurationError(
-            f"The ledger at {place} is of the older version {revision}. Bring it up with: {_UPGRADE}"
-        )
+        raise _NeedsUpgrade(f"The ledger at {at} is of the older version {revision}. Bring it up with: {_UPGRADE}")
 
 
 def upgrade(engine: Engine) -> str:
@@ -116,13 +122,10 @@ def upgrade(engine: Engine) -> str:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigurationError(
-                f"Cannot make the ledger's folder {folder}: {error.strerror}. Correct [ledger] url or the folder's rights."
+                f"Cannot make the ledger's folder {folder}: {error.strerror}. Correct [ledger] url or its rights."
             ) from error
-    try:
+    with suppress(_NeedsUpgrade):
         check(engine)
-    except ConfigurationError as error:
-        if _UPGRADE not in str(error):
-            raise
     with explained(engine):
         if engine.dialect.name == "sqlite":
             with engine.connect() as connection:
@@ -149,20 +152,22 @@ def explained(engine: Engine) -> Iterator[None]:
 
 
 def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:
-    said, place = str(error.orig), _place(engine)
+    said, at = str(error.orig), place(engine)
     if _is_corrupt(error):
         return _corrupt(engine, said)
     if "readonly" in said or "read-only" in said or "command denied" in said:
         return ConfigurationError(
-            f"The ledger at {place} cannot be written: {said}. Give this account the right to write it."
+            f"The ledger at {at} cannot be written: {said}. Give this account the right to write it."
         )
     if "Access denied" in said:
-        return ConfigurationError(f"The ledger at {place} refuses the account: {said}. Correct [ledger] url.")
+        return ConfigurationError(f"The ledger at {at} refuses the account: {said}. Correct [ledger] url.")
     if "Unknown database" in said:
-        return ConfigurationError(f"There is no database at {place}. Make it with CREATE DATABASE, or correct [ledger] url.")
+        return ConfigurationError(
+            f"There is no database at {at}. Make it with CREATE DATABASE, or correct [ledger] url."
+        )
     if "unable to open" in said:
-        return ConfigurationError(f"The ledger at {place} cannot be opened: {said}. Check the folder and its rights.")
-    return SourceUnavailable(f"The ledger at {place} does not answer: {said}. Nothing was recorded; run again later.")
+        return ConfigurationError(f"The ledger at {at} cannot be opened: {said}. Check the folder and its rights.")
+    return SourceUnavailable(f"The ledger at {at} does not answer: {said}. Nothing was recorded; run again later.")
 
 
 def _is_corrupt(error: DBAPIError) -> bool:
@@ -171,11 +176,12 @@ def _is_corrupt(error: DBAPIError) -> bool:
 
 def _corrupt(engine: Engine, why: str) -> ConfigurationError:
     return ConfigurationError(
-        f"The ledger at {_place(engine)} is damaged: {why}. Nothing was touched; restore it from a backup."
+        f"The ledger at {place(engine)} is damaged: {why}. Nothing was touched; restore it from a backup."
     )
 
 
-def _place(engine: Engine) -> str:
+def place(engine: Engine) -> str:
+    """Where a ledger is, without its password."""
     return str(
         engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string(hide_password=True)
     )

@@ -110,8 +110,7 @@ class Writer:
     def _append(
         self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record]
     ) -> tuple[int, int]:
-        # Taking the last number for update makes writers of other sources wait until this transaction ends.
-        last = first = int(connection.scalar(select(func.max(record.c.seq)).with_for_update()) or 0)
+        last = first = int(connection.scalar(select(func.max(record.c.seq))) or 0)
         for rows in _chunks(_row(item, observed) for item in records):
             known = self._digests(connection, rows)
             numbered = list(enumerate(_news(rows, known), last + 1))

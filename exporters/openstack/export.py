@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from tempfile import gettempdir
 
 from exporters.openstack.corrections import Withdrawals
 from exporters.openstack.heartbeats import Grid
@@ -76,7 +75,7 @@ def _write(
     grid = grid or _grid(due)
     told_before = exports.files()
     withdrawals = Withdrawals(places.outbox, told_before)
-    with DaySpool(Path(gettempdir()) if dry_run else places.outbox) as spool:
+    with DaySpool(None if dry_run else places.outbox) as spool:
         for _, entries in ledger.lives(source, due.seq_to, learned_after=due.seq_from, ended_after=due.horizon_from):
             told = news(entries, before, scribe.known, scribe.hypervisors)
             if told is None:

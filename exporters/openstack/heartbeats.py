@@ -27,20 +27,20 @@ class Grid(StrEnum):
 
 
 def beats(start: datetime, end: datetime, grid: Grid) -> Iterator[datetime]:
-    """The moments of the grid strictly between two times (UTC)."""
+    """The moments of the grid in [start, end), both UTC."""
     if grid is Grid.HOURLY:
         yield from _multiples(start, end, HOUR)
         return
     last = end - timedelta(microseconds=(microseconds(end) % microseconds_of(HOUR)) or microseconds_of(HOUR))
     if grid is Grid.DAILY:
         yield from (beat for beat in _multiples(start, end, _DAY) if beat != last)
-    if last > start:
+    if last >= start:
         yield last
 
 
 def _multiples(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]:
     width = microseconds_of(step)
-    first = microseconds(start) // width + 1
+    first = -(-microseconds(start) // width)
     last = -(-microseconds(end) // width)
     for number in range(first, last):
         yield _moment(number * width)

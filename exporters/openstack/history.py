@@ -12,6 +12,9 @@ __all__ = ["History", "Observation"]
 #: Clocks of Nova's hosts may differ by so much from that of its API.
 _CLOCKS = timedelta(seconds=2)
 
+#: Actions that Nova takes while a task is under way, and that are none themselves.
+_BESIDE_TASKS = frozenset({"extend_volume", "live_migration_abort", "live_migration_force_complete", "lock", "unlock"})
+
 
 class Observation(NamedTuple):
     """A server as it was seen at a time (UTC). Until `before`, nothing spoke against what was seen last."""
@@ -48,14 +51,33 @@ class History(NamedTuple):
         return self.observations[-1].server
 
     def settled(self) -> list[Action]:
-        """The actions whose outcome is known: all but the last, if the server was last seen with a task under way."""
-        return self.actions[:-1] if self.server.task_state is not None and not self.server.ended else self.actions
+        """The actions whose outcome is known: all but the one under way, if the server was last seen with a task.
+
+        An action after whose start the server was seen without a task is not the one: some tasks have no action.
+        """
+        if not _is_busy(self.server):
+            return self.actions
+        idle = max((seen.at for seen in self.observations if not _is_busy(seen.server)), default=None)
+        begun = (
+            action
+            for action in reversed(self.actions)
+            if action.action not in _BESIDE_TASKS
+            and (idle is None or action.start > idle - _CLOCKS)
+            and (action.action != "create" or self.server.vm_state == "building")
+        )
+        under_way = next(begun, None)
+        return [action for action in self.actions if action is not under_way]
 
     def tells_state(self, observation: Observation) -> bool:
         """Whether the state observed is the one that the actions before it left, and no passing one."""
-        if observation.server.task_state is not None and not observation.server.ended:
+        if _is_busy(observation.server):
             return False
         return not any(
             action.start <= observation.at + _CLOCKS and action.finish > observation.at - _CLOCKS
             for action in self.actions
         )
+
+
+def _is_busy(server: Server) -> bool:
+    # Between scheduling and spawning, Nova shows a server that is being built without a task.
+    return not server.ended and (server.task_state is not None or server.vm_state == "building")

@@ -12,6 +12,7 @@ from ledger import Action, Entry, Server, Size
 __all__ = ["Life", "Running", "Transition", "life"]
 
 _TICK = timedelta(microseconds=1)
+_VOLUMES = frozenset({"attach_volume", "detach_volume"})
 
 
 class Transition(NamedTuple):
@@ -27,7 +28,7 @@ class Transition(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A span (start, end) in which a server ran, of one size and on one host; an end of none is still open."""
+    """A span [start, end) in which a server ran, of one size and on one host; an end of none is still open."""
 
     start: datetime
     end: datetime | None
@@ -70,8 +71,9 @@ def _steps(history: History) -> Iterator[_Step]:
         yield action.start, 2 * number, (action, False)
         yield action.finish, 2 * number + 1, (action, True)
     if not any(action.action == "create" for action in settled):
-        first = history.observations[0].server
-        if first.vm_state != "building" or first.ended:
+        seen = (observation.server for observation in history.observations)
+        first = next((server for server in seen if server.vm_state != "building" or server.ended), None)
+        if first:
             # Its first action was purged before anybody asked.
             born = Action(first.id, "create", "inferred", first.created, first.created, failed=first.launched is None)
             yield first.created, -2, (born, False)
@@ -94,7 +96,8 @@ class _Teller:
     def act(self, action: Action, finished: bool) -> None:
         """Tell the start or the finish of an action."""
         words = EVENTS.get(action.action)
-        failed = action.failed and not (action.action == "create" and self._launched)
+        # Nova calls a boot failed that succeeded on another host, and does not one that a deletion cut short.
+        failed = not self._launched if action.action == "create" else action.failed
         if words is None or self._is_idle(action) or (failed and action.action != "create"):
             return
         if not finished:
@@ -108,7 +111,7 @@ class _Teller:
         elif words.end:
             self._state = words.leaves or self._state
             self._say(action.finish, words.end, self._state or State.ACTIVE, action.request, self._volume(action))
-            self._wake()
+            self._settle(words.leaves)
 
     def observe(self, observation: Observation) -> None:
         """Tell what an observation shows that no action has told."""
@@ -143,7 +146,8 @@ class _Teller:
         return spans
 
     def _resizes(self) -> list[datetime]:
-        return [action.finish for action in self._history.actions if action.action == "confirmResize"]
+        done = (action for action in self._history.actions if not action.failed)
+        return [action.finish for action in done if action.action == "confirmResize"]
 
     def _is_idle(self, action: Action) -> bool:
         """Whether an action does nothing in the state that the server is in."""
@@ -159,10 +163,15 @@ class _Teller:
         return False
 
     def _stays_off(self, evacuation: Action) -> bool:
-        """Whether an evacuated server was left shut off, as newer Novas do; the next sight of it tells."""
+        """Whether an evacuated server was left shut off, as newer Novas do; a start of it, or the next sight, tells."""
         following = (seen for seen in self._history.observations if seen.at >= evacuation.finish)
         sight = next(following, None)
-        return sight is None or state_of(sight.server) is not State.ACTIVE
+        if sight is None or state_of(sight.server) is not State.ACTIVE:
+            return True
+        return any(
+            action.action == "start" and not action.failed and evacuation.finish <= action.start < sight.at
+            for action in self._history.actions
+        )
 
     def _infer(self, action: str, at: datetime, reason: str) -> None:
         words = EVENTS[action]
@@ -173,19 +182,26 @@ class _Teller:
             self._rest(self.transitions[-1].at)
         self._state = words.leaves or self._state
         self._say(self.transitions[-1].at, words.end, self._state or State.ACTIVE, reason)
-        self._wake()
+        self._settle(words.leaves)
 
     def _say(self, at: datetime, event_type: str, state: State, request: str, volume: str | None = None) -> None:
         # Of two events at one instant XDMoD takes the one with the higher id first, whatever really came first.
-        real = at
         if self.transitions and at <= self.transitions[-1].at:
             at = self.transitions[-1].at + _TICK
-        host = None if state is State.SHELVED and event_type.endswith(".end") else self._hosts.at(real)
-        self.transitions.append(Transition(at, event_type, state, self._sizes.at(real), host, request, volume))
+        host = None if state is State.SHELVED else self._hosts.at(at)
+        self.transitions.append(Transition(at, event_type, state, self._sizes.at(at), host, request, volume))
+
+    def _settle(self, leaves: State | None) -> None:
+        # Another action may have finished since the one that ends now began: a deletion interrupts whatever goes on.
+        if leaves is State.ACTIVE:
+            self._wake()
+        elif leaves is not None:
+            self._rest(self.transitions[-1].at)
 
     def _wake(self) -> None:
-        if self._state is State.ACTIVE and (not self._spans or self._spans[-1][1] is not None):
-            self._spans.append((self.transitions[-1].at, None))
+        if not self._spans or self._spans[-1][1] is not None:
+            # A heartbeat at the very instant of the event that woke the server would come before it.
+            self._spans.append((self.transitions[-1].at + _TICK, None))
 
     def _rest(self, at: datetime) -> None:
         if self._spans and self._spans[-1][1] is None:
@@ -193,12 +209,18 @@ class _Teller:
 
     def _volume(self, action: Action) -> str | None:
         """The volume that an action attached or detached, where what was seen before and after leaves no doubt."""
-        if action.action not in ("attach_volume", "detach_volume"):
+        if action.action not in _VOLUMES:
             return None
         seen = self._history.observations
         before = next((sight for sight in reversed(seen) if sight.at < action.start), None)
         after = next((sight for sight in seen if sight.at >= action.finish), None)
         if before is None or after is None or after.server.ended:
             return None
-        changed = set(before.server.volumes) ^ set(after.server.volumes)
-        return changed.pop() if len(changed) == 1 else None
+        changes = (other for other in self._history.actions if other.action in _VOLUMES and not other.failed)
+        if any(other is not action and before.at < other.finish and other.start <= after.at for other in changes):
+            return None
+        less, more = before.server.volumes, after.server.volumes
+        if action.action == "detach_volume":
+            less, more = more, less
+        changed = set(more) - set(less)
+        return changed.pop() if len(changed) == 1 and set(less) < set(more) else None

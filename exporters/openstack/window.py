@@ -1,14 +1,15 @@
 """A past window's events again, or whole lives for our own sums: pure functions of the ledger."""
 
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import gettempdir
 
 from exporters.openstack.heartbeats import Grid, clipped
 from exporters.openstack.life import life
 from exporters.openstack.scribe import EventFiles, Exported, Scribe, file_name, horizon_of, midnights, put, set_aside
 from exporters.outbox import DaySpool, write_array
 from ledger import Entry, Ledger
+from ledger.locks import sole_writer
 from ledger.times import EPOCH
 
 __all__ = ["export_window", "write_lives"]
@@ -23,13 +24,17 @@ def export_window(
     *,
     dry_run: bool = False,
 ) -> Exported:
-    """Write all events in [from, to) again, by what the ledger knows now. The same knowledge gives the same bytes."""
+    """Write all events in [from, to) again, by what the ledger knows now. The same knowledge gives the same bytes.
+
+    Raises SourceUnavailable for a full disk or another export under way.
+    """
     mark = ledger.watermark(source)
     if mark is None:
         return Exported([], [], [], None)
     start, end = window[0], min(window[1], horizon_of(mark, places.overlap))
     scribe = Scribe(ledger, source, mark.seq, end)
-    with DaySpool(Path(gettempdir()) if dry_run else places.outbox) as spool:
+    lock = nullcontext() if dry_run else sole_writer(ledger.engine, f"the events of {source}")
+    with lock, DaySpool(None if dry_run else places.outbox) as spool:
         for _, entries in ledger.lives(source, mark.seq, window=(start, end)):
             _spool(spool, scribe, entries, start, grid)
         files = []

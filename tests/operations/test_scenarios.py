@@ -131,7 +131,7 @@ def test_a_year_at_once(tmp_path: Path) -> None:
 
     end = START + timedelta(minutes=10)
     with site_of(year(), tmp_path / "steps") as site:
-        site.rounds(end - timedelta(days=365), end, timedelta(days=10))
+        site.rounds(end - timedelta(days=360), end, timedelta(days=10))
         by_and_by = site.sessions()
     with site_of(year(), tmp_path / "at-once") as site:
         site.round(end)
