@@ -15,7 +15,7 @@ def collect() -> None:
     """Read what the clouds did into the ledger."""
 
 
-@collect.command()
+@collect.command(short_help="Read Nova, Keystone and Placement.")
 @sources_argument
 @click.option("--sweep", is_flag=True, help="Read everything now, not only what changed since the last run.")
 @click.option("--accept-vanished", is_flag=True, help="Believe that many servers are gone that Nova lists no more.")

@@ -27,7 +27,7 @@ def export() -> None:
 export.add_command(hypervisors)
 
 
-@export.command()
+@export.command(short_help="Write the events of servers.")
 @sources_argument
 @click.option("--from", "start", type=_TIME, help="Write a past window again, from this time (UTC) on …")
 @click.option("--to", "end", type=_TIME, help="… up to, but not including, this time (UTC).")

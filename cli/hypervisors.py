@@ -13,7 +13,7 @@ from operations.export import STDOUT, HypervisorExport, export_hypervisors
 __all__ = ["hypervisors"]
 
 
-@click.command()
+@click.command(short_help="Write what hypervisors hold.")
 @sources_argument
 @click.option(
     "--resource-specs",

@@ -1,6 +1,10 @@
 """`xdmod-cloud ledger`: make the ledger, bring it up to date, show its runs."""
 
+from datetime import datetime
+from typing import Any
+
 import click
+import msgspec
 
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, opened
@@ -36,8 +40,12 @@ def runs(context: Context, last: int, as_json: bool) -> None:
         print_json(rows)
         return
     heads = ("source", "mode", "started", "window_to", "outcome", "counts", "error")
-    print_table("Runs (UTC)", heads, [[_cell(row[head]) for head in heads] for row in rows])
+    print_table("Runs (UTC)", heads, [[_cell(head, row[head]) for head in heads] for row in rows])
 
 
-def _cell(value: object) -> object:
-    return "" if value is None else f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "strftime") else value
+def _cell(head: str, value: Any) -> str:
+    if value is None:
+        return ""
+    if head == "counts":
+        return ", ".join(f"{number} {what}" for what, number in msgspec.json.decode(value).items())
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)

@@ -19,7 +19,7 @@ def verify() -> None:
     """Compare what was seen, kept, handed on and rebuilt."""
 
 
-@verify.command()
+@verify.command(short_help="Compare Nova, the ledger, files and sessions.")
 @sources_argument
 @click.option(
     "--events",
