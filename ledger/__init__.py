@@ -1,7 +1,7 @@
 """What happened, kept: tables, migrations, watermarks, runs."""
 
 from ledger.errors import ConfigurationError, DataError, SourceUnavailable, XdmodCloudError
-from ledger.records import Action, Hypervisor, Kind, Named, Record, Server, Size
+from ledger.records import Action, Flavor, Hypervisor, Kind, Named, Record, Server, Size
 from ledger.store import Entry, Ledger, Seq, Watermark
 from ledger.writer import Mode, Rejected, RunId, Writer
 
@@ -10,6 +10,7 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "Entry",
+    "Flavor",
     "Hypervisor",
     "Kind",
     "Ledger",

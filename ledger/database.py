@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, column, create_engine, event, inspect, select, table
+from sqlalchemy import Connection, Engine, Select, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
@@ -19,7 +20,7 @@ from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
 __all__ = ["check", "connect", "explained", "place", "reading", "sqlite_file", "upgrade", "writing"]
 
 _UPGRADE = "xdmod-cloud ledger upgrade"
-_TURN = select(column("version_num")).select_from(table("alembic_version")).with_for_update()
+_TURN: Select[Any] = select(column("version_num")).select_from(table("alembic_version")).with_for_update()
 
 
 class _NeedsUpgrade(ConfigurationError):

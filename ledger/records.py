@@ -14,6 +14,7 @@ from msgspec import Struct
 __all__ = [
     "Action",
     "DomainId",
+    "Flavor",
     "Hypervisor",
     "HypervisorName",
     "InstanceId",
@@ -44,6 +45,7 @@ class Kind(StrEnum):
     USER = "user"
     DOMAIN = "domain"
     HYPERVISOR = "hypervisor"
+    FLAVOR = "flavor"
 
 
 class Size(Struct, frozen=True):
@@ -160,4 +162,22 @@ class Hypervisor(Struct, frozen=True, omit_defaults=True):
         return self.name
 
 
-Record = Server | Action | Named | Hypervisor
+class Flavor(Struct, frozen=True):
+    """One size, in cores and MiB, that a flavor's name has stood for. A name may have stood for several."""
+
+    kind: ClassVar[Kind] = Kind.FLAVOR
+
+    name: str
+    vcpus: int
+    memory_mb: int
+
+    @property
+    def subject(self) -> str:
+        return self.name
+
+    @property
+    def identity(self) -> str:
+        return f"{self.vcpus}x{self.memory_mb}"
+
+
+Record = Server | Action | Named | Hypervisor | Flavor

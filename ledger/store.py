@@ -11,7 +11,7 @@ from sqlalchemy import Engine, RowMapping, and_, func, or_, select
 
 from ledger.database import check, connect, reading, writing
 from ledger.locks import sole_writer
-from ledger.records import Action, Hypervisor, InstanceId, Kind, Named, Record, Server
+from ledger.records import Action, Flavor, Hypervisor, InstanceId, Kind, Named, Record, Server
 from ledger.tables import latest, quarantine, record, run, source
 from ledger.times import EPOCH
 from ledger.writer import Mode, Writer
@@ -31,6 +31,7 @@ _DECODERS: dict[Kind, Callable[[str], Record]] = {
     Kind.USER: msgspec.json.Decoder(Named).decode,
     Kind.DOMAIN: msgspec.json.Decoder(Named).decode,
     Kind.HYPERVISOR: msgspec.json.Decoder(Hypervisor).decode,
+    Kind.FLAVOR: msgspec.json.Decoder(Flavor).decode,
 }
 
 

@@ -56,8 +56,11 @@ class Cloud:
         for scheme in ("http://", "https://"):
             session.session.mount(scheme, TCPKeepAliveAdapter(pool_connections=4, pool_maxsize=workers))
         self._adapters = {service: self._adapter(region, service) for service in ("compute", "identity", "placement")}
-        with self._explained("compute", "version"):
-            endpoint = self._adapters["compute"].get_endpoint_data()
+        endpoint = self._endpoint()
+        if endpoint is not None and endpoint.max_microversion is None:
+            # The library takes a Nova that does not answer for one without microversions.
+            self.get("compute", "/")
+            endpoint = self._endpoint()
         if endpoint is None or endpoint.max_microversion is None:
             raise ConfigurationError(
                 f'Cloud "{name}" has no Nova with microversions in region {region.region_name or "(any)"}.'
@@ -137,6 +140,10 @@ class Cloud:
             f'Nova of cloud "{self.name}" leads from page to page in a circle at {url}. Nothing was recorded.'
         )
 
+    def _endpoint(self) -> Any:
+        with self._explained("compute", "/"):
+            return self._adapters["compute"].get_endpoint_data()
+
     def _adapter(self, region: CloudRegion, service: str) -> Adapter:
         return Adapter(
             region.get_session(),
@@ -144,6 +151,7 @@ class Cloud:
             interface=region.get_interface(service),
             region_name=region.get_region_name(service),
             version=_VERSIONS[service],
+            endpoint_override=region.get_endpoint(service),
             connect_retries=4,
             status_code_retries=4,
             retriable_status_codes=_RETRIED,
@@ -169,11 +177,13 @@ class _Explained:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, failure.NotFound):
             raise Gone(
-                f'{self.service} of cloud "{self.cloud}" does not know GET {self.what} ({_first_line(error)}). Nothing was'
-                " recorded; if this stays so, correct the service's address in clouds.yaml or in Keystone's catalog."
+                f'{self.service} of cloud "{self.cloud}" does not know GET {self.what} ({_first_line(error)}). Nothing'
+                " was recorded; if this stays so, correct the service's address in clouds.yaml or Keystone's catalog."
             ) from error
         if isinstance(error, failure.ClientException):
             raise self._explain(error) from error
+        if isinstance(error, OSError):  # a file of certificates that is not there
+            raise ConfigurationError(f'Cloud "{self.cloud}" in clouds.yaml cannot be used: {error}') from error
 
     def _explain(self, error: failure.ClientException) -> XdmodCloudError:
         of = f'{self.service} of cloud "{self.cloud}"'
@@ -181,6 +191,11 @@ class _Explained:
             return ConfigurationError(
                 f'Keystone of cloud "{self.cloud}" refuses the account: {_first_line(error)}'
                 " Correct the password or application credential in clouds.yaml."
+            )
+        if isinstance(error, failure.DiscoveryFailure):
+            return SourceUnavailable(
+                f'Keystone of cloud "{self.cloud}" does not answer as one: {_first_line(error)} Nothing was recorded;'
+                " correct auth_url in clouds.yaml, or run again later."
             )
         if isinstance(error, failure.Forbidden):
             return ConfigurationError(f"{of} forbids GET {self.what} to this account. {ROLE}")

@@ -14,6 +14,7 @@ from collectors.openstack.settings import OpenStackSource
 from ledger import (
     Action,
     ConfigurationError,
+    Flavor,
     Hypervisor,
     Kind,
     Ledger,
@@ -89,7 +90,7 @@ def read_cloud(
     rejected = list(dict.fromkeys([*changed.rejected, *(live.rejected if live else [])]))
     return Collected(
         at=now,
-        records=[*names, *hypervisors, *servers, *vanished, *actions],
+        records=[*names, *hypervisors, *_flavors(servers), *servers, *vanished, *actions],
         rejected=rejected,
         counts={"listed": len(seen), "servers": len(servers), "actions": len(actions), "vanished": len(vanished)},
         warnings=[
@@ -129,6 +130,12 @@ def _names(
     ]
     domains = {named.domain for named in owners if named.domain}
     return [*owners, *read_names(cloud, Kind.DOMAIN, domains, known[Kind.DOMAIN])]
+
+
+def _flavors(servers: Iterable[Server]) -> list[Flavor]:
+    """The sizes that flavors stand for, the oldest use first: the same order in which they would have been seen."""
+    sizes = (server.size for server in sorted(servers, key=lambda server: server.created))
+    return list(dict.fromkeys(Flavor(size.name, size.vcpus, size.memory_mb) for size in sizes))
 
 
 def _forgotten(names: Iterable[Named], known: Mapping[Kind, dict[str, Named]]) -> list[str]:

@@ -33,7 +33,8 @@ class Encoder:
     def transitions(self, life: Life, told: list[Transition]) -> Iterator[bytes]:
         """One line for each transition that is fit."""
         for event in told:
-            record = transition(life, event, owner_at(self._names, life, event.at))
+            named = event._replace(size=self._names.told(event.size))
+            record = transition(life, named, owner_at(self._names, life, event.at))
             if self._fits(as_record(record)):
                 yield self._json.encode(record)
 
@@ -56,7 +57,8 @@ class Encoder:
         first = next(moments, None)
         if first is None:
             return
-        event = heartbeat(life, span, first, owner_at(self._names, life, first))
+        named = span._replace(size=self._names.told(span.size))
+        event = heartbeat(life, named, first, owner_at(self._names, life, first))
         tail, record = self._json.encode(event)[_TAIL:], as_record(event)
         if self._schema.is_valid(record):
             is_time = self._time.is_valid

@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
+from msgspec.structs import replace
 
 from exporters.openstack.life import Life, Running, Transition
 from exporters.openstack.vocabulary import HEARTBEAT, State
 from exporters.text import HOST_WIDTH, fitted
-from ledger import Kind, Server, Size
+from ledger import Flavor, Kind, Server, Size
 from ledger.records import Named
 from ledger.store import Entry
 
@@ -58,13 +59,16 @@ class Owner(NamedTuple):
 
 
 class Names:
-    """What projects, users and domains were called when, from the ledger's records of one source."""
+    """What projects, users, domains and sizes were called when, from the ledger's records of one source."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._called: dict[tuple[Kind, str], list[tuple[datetime, Named]]] = {}
+        self._flavors: dict[str, Flavor] = {}
         for _, observed, found in entries:
             if isinstance(found, Named) and found.name is not None:
                 self._called.setdefault((found.kind, found.id), []).append((observed, found))
+            elif isinstance(found, Flavor):
+                self._flavors.setdefault(found.name, found)
 
     def at(self, kind: Kind, id: str, time: datetime) -> Named | None:
         """The name at a time (UTC), or the first that is known; none where none ever was."""
@@ -72,6 +76,17 @@ class Names:
         if not called:
             return None
         return next((named for observed, named in reversed(called) if observed <= time), called[0][1])
+
+    def told(self, size: Size) -> Size:
+        """A size with a name that stands for it alone.
+
+        Of two sizes that a flavor's name has at one time, XDMoD loses the sessions of one. So the first that was seen
+        keeps the name, and any other has its cores and MiB behind it.
+        """
+        first = self._flavors.get(size.name)
+        if first is None or (first.vcpus, first.memory_mb) == (size.vcpus, size.memory_mb):
+            return size
+        return replace(size, name=f"{size.name}~{size.vcpus}x{size.memory_mb}")
 
     def changes(self, server: Server) -> list[datetime]:
         """When (UTC) a name changed that a server's events carry."""

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from ledger import Action, Entry, Server
 
 __all__ = ["History", "Observation"]
@@ -42,7 +44,9 @@ class History(NamedTuple):
                 mark = bisect_left(watermarks, observed)
                 seen.append(Observation(observed, watermarks[mark - 1] if mark else observed, found))
         seen.sort(key=lambda observation: observation.at)
-        ordered = sorted(actions.values(), key=lambda action: (action.start, action.finish))
+        ended = seen[-1].server.terminated if seen else None
+        finished = (_finished(action, ended) for action in actions.values())
+        ordered = sorted(finished, key=lambda action: (action.start, action.finish))
         return cls(ordered, seen)
 
     @property
@@ -76,6 +80,13 @@ class History(NamedTuple):
             action.start <= observation.at + _CLOCKS and action.finish > observation.at - _CLOCKS
             for action in self.actions
         )
+
+
+def _finished(action: Action, ended: datetime | None) -> Action:
+    # A deletion that ran on no host has no event, and so no finish but the server's end.
+    if action.action in ("delete", "forceDelete") and action.finish == action.start and ended:
+        return replace(action, finish=max(action.finish, ended))
+    return action
 
 
 def _is_busy(server: Server) -> bool:

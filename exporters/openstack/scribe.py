@@ -57,7 +57,7 @@ class Scribe:
     """Tells the servers of a source by what the ledger knew up to one record."""
 
     def __init__(self, ledger: Ledger, source: str, seq: Seq, horizon: datetime) -> None:
-        kinds = (Kind.PROJECT, Kind.USER, Kind.DOMAIN)
+        kinds = (Kind.PROJECT, Kind.USER, Kind.DOMAIN, Kind.FLAVOR)
         self._encoder = Encoder(Names(entry for kind in kinds for entry in ledger.entries(source, kind, seq)))
         self.known = Known(seq, ledger.watermarks(source, seq), horizon)
         served: dict[str, set[str]] = {}

@@ -81,7 +81,7 @@ ENDS = {
     ),
     "shelved, then deleted; Nova has no events of that": Case(
         (*BOOT, SHELVE, seen("09:20", "shelved_offloaded"), did("delete", "11:00:00"), GONE),
-        [*SHELVED, *_ended("11:00:00", "11:00:00.000001", "shelved_offloaded")],
+        [*SHELVED, *_ended("11:00:00", "11:00:02", "shelved_offloaded")],
         [("08:00:04", "09:00:00")],
     ),
     "shelved and never unshelved": Case(

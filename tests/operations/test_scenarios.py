@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from demo.replay import Replay
-from tests.simulation import SimulatedCloud
+from tests.simulation import Flavor, SimulatedCloud
 from tests.site import Site
 from usage import Session
 
@@ -169,3 +169,21 @@ def test_a_past_window_is_exported_byte_for_byte_again(tmp_path: Path) -> None:
             "2026-10-01T00:00:00_2026-10-01T23:59:59.json",
             "2026-10-02T00:00:00_2026-10-02T03:54:59.json",
         ]
+
+
+def test_a_flavor_that_was_made_anew_in_another_size(tmp_path: Path) -> None:
+    """Two sizes of one name are told apart, for XDMoD would lose the sessions of one; the first keeps the name."""
+
+    def cloud() -> SimulatedCloud:
+        cloud = SimulatedCloud(START)
+        cloud.boot("old", flavor=Flavor("m1.small", 1, 2048, 20))
+        cloud.at(START + HOUR)
+        cloud.boot("new", flavor=Flavor("m1.small", 2, 4096, 20))
+        return cloud
+
+    for folder, first in (("at-once", START + 3 * HOUR), ("by-and-by", START + HOUR / 2)):
+        with site_of(cloud(), tmp_path / folder) as site:
+            site.round(first)
+            site.round(START + 3 * HOUR)
+            sizes = {(session.instance_type, session.num_cores) for session in site.sessions()}
+            assert sizes == {("m1.small", 1), ("m1.small~2x4096", 2)}
