@@ -72,8 +72,8 @@ def report(context: Context, names: tuple[str, ...], month: str, directory: Path
         said, files = report_month(state.ledger, settings, period, directory / settings.resource)
         results.append({"source": settings.name, "report": said, "files": files})
         if not as_json:
-            table = usage_table(said)
-            print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
+            for table in (usage_table(said, by) for by in ("project", "user", "flavor")):
+                print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
             for note in notes(said):
                 click.echo(note)
             for file in files:
