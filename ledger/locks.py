@@ -7,6 +7,7 @@ from hashlib import blake2b
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from ledger.database import explained, sqlite_file
 from ledger.errors import ConfigurationError, SourceUnavailable
@@ -59,8 +60,11 @@ def _server_lock(engine: Engine, name: str, busy: SourceUnavailable) -> Iterator
                     raise busy
             yield
         finally:
-            # Closed alone, it would go back to the pool and keep the lock.
-            connection.invalidate()
+            # Closed alone, the connection would go back to the pool and keep the lock.
+            try:
+                connection.execute(text("SELECT RELEASE_LOCK(:name)"), {"name": name})
+            except DBAPIError:
+                connection.invalidate()
 
 
 def _digest(name: str) -> str:

@@ -54,10 +54,10 @@ def load(file: Path | None) -> Configuration:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
     for fault in schemas.validator("configuration").iter_errors(said):
         where = ".".join(map(str, fault.instance_path)) or "the file"
-        # What stands in [ledger] is not repeated: it may hold a password.
-        said_there = where.startswith("ledger") and fault.kind.name != "additionalProperties"
-        fault_there = f"this is not as the rule {fault.kind.name} of its schema wants it" if said_there else fault.message
-        raise ConfigurationError(f"{path}: {where}: {fault_there}")
+        said_there = fault.message
+        if where.startswith("ledger") and fault.kind.name != "additionalProperties":
+            said_there = "write url or url_file, not both, as a text (what stands there is not repeated: a secret?)"
+        raise ConfigurationError(f"{path}: {where}: {said_there}")
     sources = tuple(msgspec.convert(table, OpenStackSource) for table in said.get("openstack", []))
     for key in ("name", "resource"):
         values = [getattr(source, key) for source in sources]

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 from demo.replay import Replay
 from exporters.openstack import Exported, Grid
 from ledger import Ledger
-from ledger.database import connect, upgrade
+from ledger.database import connect, reading, upgrade
+from ledger.tables import record
 from operations.collect import CollectRun, collect_openstack
 from operations.configuration import Configuration, load
 from operations.export import export_openstack
@@ -41,22 +43,35 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 @dataclass
 class Site:
-    """The folder of one site, and the server of its cloud."""
+    """The folder of one site, and the server of its cloud where that is simulated."""
 
     folder: Path
-    server: Replay
+    clouds_yaml: Path
+    replay: Replay | None = None
 
     @classmethod
     def beside(cls, server: Replay, folder: Path, **source: int | str) -> "Site":
         """Set a site up in a folder: configured for the cloud of the server, with an empty ledger."""
         folder.mkdir(parents=True, exist_ok=True)
-        server.clouds_yaml(folder / "clouds.yaml")
-        settings = {"name": "sim", "cloud": "demo", "resource": "sim", **source}
+        site = cls.of(server.clouds_yaml(folder / "clouds.yaml"), folder, **{"cloud": "demo", **source})
+        site.replay = server
+        return site
+
+    @classmethod
+    def of(cls, clouds_yaml: Path, folder: Path, **source: int | str) -> "Site":
+        """Set a site up in a folder: configured for a cloud of that file, with an empty ledger."""
+        settings = {"name": "sim", "resource": "sim", **source}
         lines = [f"{key} = {msgspec.json.encode(value).decode()}" for key, value in settings.items()]
         (folder / "xdmod-cloud.toml").write_text("\n".join(["[[openstack]]", *lines, ""]))
-        site = cls(folder, server)
+        site = cls(folder, clouds_yaml)
         upgrade(connect(load(folder / "xdmod-cloud.toml").ledger_url))
         return site
+
+    @property
+    def server(self) -> Replay:
+        """The server of a simulated cloud."""
+        assert self.replay is not None
+        return self.replay
 
     @property
     def outbox(self) -> Path:
@@ -71,13 +86,15 @@ class Site:
         """What the command needs to find this site."""
         return {
             **{name: value for name, value in os.environ.items() if not name.startswith("OS_")},
-            "OS_CLIENT_CONFIG_FILE": str(self.folder / "clouds.yaml"),
+            "OS_CLIENT_CONFIG_FILE": str(self.clouds_yaml),
             "XDMOD_CLOUD_CONFIG": str(self.folder / "xdmod-cloud.toml"),
         }
 
     def call(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run the command as a user would; what it returns is not judged."""
-        return subprocess.run([COMMAND, *words], env=self.environment, capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [COMMAND, *words], env=self.environment, capture_output=True, text=True, check=False, timeout=100
+        )
 
     def run(self, *words: str) -> str:
         """Run the command; it must succeed."""
@@ -122,6 +139,18 @@ class Site:
         """Every event in the outbox, file by file."""
         files = sorted(self.outbox.glob("*.json"))
         return [event for file in files for event in msgspec.json.decode(file.read_bytes())]
+
+    def content(self) -> dict[str, list[tuple[str, str, str]]]:
+        """What the ledger holds of each subject, in its order: identity, when it was seen (UTC), body."""
+        ledger, _ = self.opened()
+        chosen = select(record).order_by(record.c.seq)
+        content: dict[str, list[tuple[str, str, str]]] = {}
+        with reading(ledger.engine) as connection:
+            for row in connection.execute(chosen).mappings():
+                told = content.setdefault(f"{row['kind']} {row['subject']}", [])
+                told.append((row["identity"], row["observed"].isoformat(), row["body"]))
+        ledger.engine.dispose()
+        return content
 
     def bytes(self) -> dict[str, bytes]:
         """Every file in the outbox as it is."""
