@@ -166,6 +166,8 @@ def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:
         return ConfigurationError(
             f"There is no database at {at}. Make it with CREATE DATABASE, or correct [ledger] url."
         )
+    if "disk is full" in said or "No space left" in said:
+        return SourceUnavailable(f"There is no room left for the ledger at {at}. Nothing was recorded; make room.")
     if "unable to open" in said:
         return ConfigurationError(f"The ledger at {at} cannot be opened: {said}. Check the folder and its rights.")
     return SourceUnavailable(f"The ledger at {at} does not answer: {said}. Nothing was recorded; run again later.")

@@ -76,10 +76,12 @@ class Writer:
         records: Iterable[Record],
         rejected: Iterable[Rejected] = (),
         counts: Mapping[str, int] | None = None,
+        mode: Mode | None = None,
     ) -> dict[str, int]:
         """Append what is new and move the watermark to `window_to`, in one transaction.
 
-        Returns the counts given and, beside them, how many records were `appended` and how many newly `rejected`.
+        `mode` is said where only the run itself found out how much was to be read. Returns the counts given and,
+        beside them, how many records were `appended` and how many `rejected`, newly or again.
         """
         with writing(self._engine) as connection:
             appended, last_seq = self._append(connection, run_id, observed, records)
@@ -97,6 +99,7 @@ class Writer:
                     window_to=window_to,
                     last_seq=last_seq,
                     counts=msgspec.json.encode(totals).decode(),
+                    **({"mode": mode} if mode else {}),
                 )
             )
         return totals
@@ -162,13 +165,14 @@ class Writer:
     def _set_aside(
         self, connection: Connection, run_id: RunId, observed: datetime, rejected: Iterable[Rejected]
     ) -> int:
+        seen = list(rejected)
         known = set(connection.scalars(select(quarantine.c.digest).where(quarantine.c.source_id == self._source)))
-        news = {digest: item for item in rejected if (digest := _digest(item.reason + item.body)) not in known}
+        news = {digest: item for item in seen if (digest := _digest(item.reason + item.body)) not in known}
         if news:
             fixed = {"source_id": self._source, "run_id": run_id, "observed": observed}
             rows = [{**fixed, "digest": digest, **msgspec.structs.asdict(item)} for digest, item in news.items()]
             connection.execute(insert(quarantine), rows)
-        return len(news)
+        return len(seen)
 
 
 _UPDATE_LATEST = (

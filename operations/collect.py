@@ -1,11 +1,11 @@
 """Collect: read the clouds into the ledger, each under its lock, each run recorded."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
-from collectors.openstack import Cloud, OpenStackSource, due, read_cloud
+from collectors.openstack import Cloud, OpenStackSource, read_cloud
 from ledger import Ledger, Mode, XdmodCloudError
 
 __all__ = ["CollectRun", "collect_openstack"]
@@ -34,14 +34,13 @@ def collect_openstack(
     Raises what the reading raises, with the run recorded as failed and the watermark where it was.
     """
     with ledger.writer(settings.name) as writer:
-        mode = Mode.SWEEP if sweep else due(settings, ledger, datetime.now(UTC))
         mark = ledger.watermark(settings.name)
-        run = writer.begin(mode, mark.at if mark else None)
+        run = writer.begin(Mode.SWEEP if sweep else Mode.CHANGES, mark.at if mark else None)
         try:
             cloud = Cloud.connect(settings)
-            read = read_cloud(cloud, settings, ledger, mode, progress, accept_vanished=accept_vanished)
-            counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts)
+            read = read_cloud(cloud, settings, ledger, progress, sweep=sweep, accept_vanished=accept_vanished)
+            counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts, read.mode)
         except XdmodCloudError as error:
             writer.fail(run, str(error))
             raise
-    return CollectRun(settings.name, mode, read.at, counts, read.warnings)
+    return CollectRun(settings.name, read.mode, read.at, counts, read.warnings)

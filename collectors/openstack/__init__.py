@@ -1,8 +1,8 @@
 """Nova, Keystone and Placement, read through their APIs."""
 
 from collectors.openstack.cloud import Cloud
-from collectors.openstack.collect import Collected, due, read_cloud
+from collectors.openstack.collect import Collected, read_cloud
 from collectors.openstack.servers import list_servers
 from collectors.openstack.settings import OpenStackSource
 
-__all__ = ["Cloud", "Collected", "OpenStackSource", "due", "list_servers", "read_cloud"]
+__all__ = ["Cloud", "Collected", "OpenStackSource", "list_servers", "read_cloud"]

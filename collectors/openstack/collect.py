@@ -24,11 +24,12 @@ from ledger import (
     Rejected,
     Server,
     SourceUnavailable,
+    Watermark,
 )
 from ledger.records import InstanceId
 from ledger.times import EPOCH, iso_seconds
 
-__all__ = ["Collected", "due", "read_cloud"]
+__all__ = ["Collected", "read_cloud"]
 
 
 class Collected(NamedTuple):
@@ -38,24 +39,17 @@ class Collected(NamedTuple):
     """
 
     at: datetime
+    mode: Mode
     records: list[Record]
     rejected: list[Rejected]
     counts: dict[str, int]
     warnings: list[str]
 
 
-def due(settings: OpenStackSource, ledger: Ledger, now: datetime) -> Mode:
-    """Whether the next reading has to be of everything."""
-    mark = ledger.watermark(settings.name)
-    if mark is None or mark.swept is None or now - mark.swept >= timedelta(hours=settings.sweep_hours):
-        return Mode.SWEEP
-    return Mode.CHANGES
-
-
 def read_cloud(
-    cloud: Cloud, settings: OpenStackSource, ledger: Ledger, mode: Mode, progress: Progress, *, accept_vanished: bool
+    cloud: Cloud, settings: OpenStackSource, ledger: Ledger, progress: Progress, *, sweep: bool, accept_vanished: bool
 ) -> Collected:
-    """Read what is new in a cloud, or everything.
+    """Read what is new in a cloud, or everything: if told so by `sweep`, and once in `sweep_hours`.
 
     Raises SourceUnavailable or ConfigurationError for whatever could not be read: then nothing of it counts.
     """
@@ -67,8 +61,9 @@ def read_cloud(
             f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, but {name} has been read up to'
             f" {iso_seconds(mark.at)}. Nothing was recorded; set the clock right, or wait until it has caught up."
         )
+    mode = Mode.SWEEP if sweep or _sweep_is_due(settings, mark, now) else Mode.CHANGES
+    progress("servers", 0, 0)
     live = list_servers(cloud, None) if mode is Mode.SWEEP else None
-    progress("servers", len(live.servers) if live else 0, 0)
     changed = list_servers(cloud, since)
     seen = {**(live.servers if live else {}), **changed.servers}
     unusable = changed.unusable | (live.unusable if live else set())
@@ -76,7 +71,8 @@ def read_cloud(
     if missing:
         deleted = list_servers(cloud, min(server.updated for server in missing), deleted_only=True).servers
         seen |= {server.id: deleted[server.id] for server in missing if server.id in deleted}
-    vanished = _vanished(name, [server for server in missing if server.id not in seen], len(seen), accept_vanished)
+    missing = [server for server in missing if server.id not in seen]
+    vanished = _vanished(name, missing, len(seen), accept_vanished)
     progress("servers", len(seen), len(seen))
 
     known = ledger.known_servers(name, seen)
@@ -90,6 +86,7 @@ def read_cloud(
     rejected = list(dict.fromkeys([*changed.rejected, *(live.rejected if live else [])]))
     return Collected(
         at=now,
+        mode=mode,
         records=[*names, *hypervisors, *_flavors(servers), *servers, *vanished, *actions],
         rejected=rejected,
         counts={"listed": len(seen), "servers": len(servers), "actions": len(actions), "vanished": len(vanished)},
@@ -100,14 +97,22 @@ def read_cloud(
     )
 
 
+def _sweep_is_due(settings: OpenStackSource, mark: Watermark | None, now: datetime) -> bool:
+    return mark is None or mark.swept is None or now - mark.swept >= timedelta(hours=settings.sweep_hours)
+
+
 def _missing(ledger: Ledger, name: str, listed: Set[InstanceId]) -> list[Server]:
     """The servers that the ledger believes to exist, but Nova lists neither as live nor as changed."""
     return [server for server in ledger.newest(name, Server, open_only=True) if server.id not in listed]
 
 
 def _vanished(name: str, missing: list[Server], listed: int, accept: bool) -> list[Server]:
-    """What to record of servers that even a list of the deleted ones does not have."""
-    if len(missing) > max(10, (len(missing) + listed) // 10) and not accept:
+    """What to record of servers that even a list of the deleted ones does not have.
+
+    Raises ConfigurationError where they are so many, or all, that the answer is more likely to be wrong.
+    """
+    credible = max(10, (len(missing) + listed) // 10) if listed else 0
+    if len(missing) > credible and not accept:
         raise ConfigurationError(
             f"{len(missing)} servers known of {name} are listed no more, nor as deleted, beside {listed} that are. That"
             " looks like a wrong answer rather than a cloud. If they are really gone, run once with --accept-vanished."

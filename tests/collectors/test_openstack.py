@@ -10,14 +10,14 @@ import pytest
 
 from demo.replay import INTERNAL_ERROR, Body, Fault, Replay
 from demo.replay.shapes import Microversion
-from ledger import Action, Hypervisor, Kind, Ledger, Named, Server
+from ledger import Action, ConfigurationError, Hypervisor, Kind, Ledger, Named, Server
 from ledger.store import Seq
 from tests.simulation import BigCloud, SimulatedCloud
 from tests.site import Site
 
 START = datetime(2026, 10, 1, 8, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
-#: The clock of the simulated clouds stands in the past: by this machine's clock each reading would be a sweep.
+#: Hours between sweeps, so that only the first reading is one.
 NEVER = 10**6
 
 
@@ -303,10 +303,25 @@ def test_a_vanished_server_that_comes_back_lives(tmp_path: Path) -> None:
         empty = msgspec.json.encode({"servers": []})
         site.server.fault = lambda _, path, __, ___: Fault(200, empty) if path.endswith("/servers/detail") else None
         cloud.advance(hours=1)
-        site.collect(sweep=True)
+        site.run("collect", "openstack", "--sweep", "--accept-vanished")
+        assert all(server.vanished for server in servers(site).values())
         site.server.fault = None
         cloud.advance(hours=1)
         site.collect(sweep=True)
+        assert not any(server.ended for server in servers(site).values())
+
+
+def test_an_empty_answer_is_no_empty_cloud(tmp_path: Path) -> None:
+    """A Nova that suddenly lists no server at all is not believed, however few there were."""
+    cloud = SimulatedCloud(START)
+    cloud.boot("web")
+    cloud.advance(hours=1)
+    with site_of(cloud, tmp_path) as site:
+        site.collect()
+        empty = msgspec.json.encode({"servers": []})
+        site.server.fault = lambda _, path, __, ___: Fault(200, empty) if path.endswith("/servers/detail") else None
+        with pytest.raises(ConfigurationError, match="--accept-vanished"):
+            site.collect(sweep=True)
         assert not any(server.ended for server in servers(site).values())
 
 
