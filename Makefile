@@ -7,7 +7,7 @@ demo: .venv/ready
 	@$(BIN)/python -m demo
 
 test: .venv/ready check test-packages
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 check: .venv/ready
 	$(BIN)/ruff check .

@@ -17,3 +17,12 @@ def xdmod_data() -> Path:
     if not XDMOD_DATA.is_dir():
         pytest.skip(f"Open XDMoD's data files are not at {XDMOD_DATA}; set XDMOD_DATA to their folder")
     return XDMOD_DATA
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep in one process what shares servers: each file, and all tests of the real cloud, which take longest."""
+    real_cloud = Path(__file__).with_name("real") / "openstack"
+    items.sort(key=lambda item: not item.path.is_relative_to(real_cloud))
+    for item in items:
+        group = real_cloud if item.path.is_relative_to(real_cloud) else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))

@@ -22,7 +22,7 @@ def commands(group: click.Group, name: str) -> Iterator[str]:
             yield f"{name} {part}"
 
 
-@pytest.mark.parametrize("name", commands(command, "xdmod-cloud"))
+@pytest.mark.parametrize("name", list(commands(command, "xdmod-cloud")))
 def test_every_command_is_in_a_document(name: str) -> None:
     """A user who reads finds each command."""
     assert name in DOCUMENTS
