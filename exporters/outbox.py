@@ -139,10 +139,20 @@ def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False)
             if keep_rights and path.exists():
                 _give_rights(file.fileno(), path.stat())
         part.replace(path)
+        _keep_names(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return digest.hexdigest()
+
+
+def _keep_names(folder: Path) -> None:
+    """Make sure that a power cut does not undo a renaming that the ledger counts on."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _give_rights(file: int, wanted: os.stat_result) -> None:

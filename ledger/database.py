@@ -167,7 +167,9 @@ def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:
             f"There is no database at {at}. Make it with CREATE DATABASE, or correct [ledger] url."
         )
     if "disk is full" in said or "No space left" in said:
-        return SourceUnavailable(f"There is no room left for the ledger at {at}. Nothing was recorded; make room, then run again later.")
+        return SourceUnavailable(
+            f"There is no room left for the ledger at {at}. Nothing was recorded; make room, then run again later."
+        )
     if "unable to open" in said:
         return ConfigurationError(f"The ledger at {at} cannot be opened: {said}. Check the folder and its rights.")
     return SourceUnavailable(f"The ledger at {at} does not answer: {said}. Nothing was recorded; run again later.")

@@ -91,8 +91,8 @@ class Server(Struct, frozen=True, omit_defaults=True):
 
     @property
     def ended(self) -> bool:
-        """Whether Nova calls it deleted, or it has vanished."""
-        return self.vanished or self.status == "DELETED" or self.terminated is not None
+        """Whether Nova calls it deleted, or it has vanished. (A restored server may keep the end that it once had.)"""
+        return self.vanished or self.status == "DELETED"
 
 
 class Action(Struct, frozen=True, omit_defaults=True):
@@ -171,13 +171,11 @@ class Flavor(Struct, frozen=True):
     vcpus: int
     memory_mb: int
 
-    @property
-    def subject(self) -> str:
-        return self.name
+    identity: ClassVar[str] = ""
 
     @property
-    def identity(self) -> str:
-        return f"{self.vcpus}x{self.memory_mb}"
+    def subject(self) -> str:
+        return f"{self.name}/{self.vcpus}x{self.memory_mb}"
 
 
 Record = Server | Action | Named | Hypervisor | Flavor

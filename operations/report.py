@@ -7,8 +7,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from collectors.openstack import OpenStackSource
-from exporters.openstack import write_lives
+from exporters.openstack import horizon_of, write_lives
 from ledger import DataError, Ledger
+from ledger.exports import Export
 from reporter import Period, UsageReport, usage_report, write_report
 from usage import Engine
 
@@ -16,11 +17,21 @@ __all__ = ["ledger_sessions", "report_month"]
 
 
 @contextmanager
-def ledger_sessions(ledger: Ledger, settings: OpenStackSource, window: tuple[datetime, datetime]) -> Iterator[Engine]:
-    """An engine with the sessions, as XDMoD will build them, of all servers that existed in [from, to) (UTC)."""
+def ledger_sessions(
+    ledger: Ledger, settings: OpenStackSource, window: tuple[datetime, datetime], up_to: Export | None = None
+) -> Iterator[Engine]:
+    """An engine with the sessions, as XDMoD will build them, of all servers that existed in [from, to) (UTC).
+
+    They are those of all that is known, or of what was told up to an export. Raises DataError where there is nothing.
+    """
+    mark = ledger.watermark(settings.name)
     with TemporaryDirectory(prefix="xdmod-cloud-") as folder, Engine() as engine:
         lives = Path(folder)
-        write_lives(ledger, settings.name, lives, window, timedelta(seconds=settings.overlap_seconds))
+        if up_to is not None:
+            write_lives(ledger, settings.name, lives, window, up_to.seq_to, up_to.horizon_to)
+        elif mark is not None:
+            horizon = horizon_of(mark, timedelta(seconds=settings.overlap_seconds))
+            write_lives(ledger, settings.name, lives, window, mark.seq, horizon)
         if not any(lives.iterdir()):
             raise DataError(
                 f"The ledger knows no server of {settings.name} in {window[0]:%Y-%m-%d} to {window[1]:%Y-%m-%d}."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from collectors.openstack import Cloud, OpenStackSource, list_servers
-from exporters.openstack import TARGET, expected, found
+from exporters.openstack import TARGET, corrected_servers, expected, found
 from exporters.outbox import day_of
 from ledger import Ledger, Server
 from ledger.exports import Export, Exports
@@ -50,7 +50,7 @@ def verify_openstack(
         window = window[0], min(window[1], done.horizon_to)
         differences += _files(exports, folders, window, compared)
         differences += _events(ledger, settings, done, folders, window, compared)
-        differences += _sessions(ledger, settings, folders, window, compared)
+        differences += _sessions(ledger, settings, done, folders, window, compared)
     return Verified(compared, differences)
 
 
@@ -58,7 +58,8 @@ def _nova(ledger: Ledger, settings: OpenStackSource, compared: dict[str, int]) -
     """Nova now, and the ledger; what changed since the ledger was last brought up to date is no difference."""
     mark = ledger.watermark(settings.name)
     known = {server.id: server for server in ledger.newest(settings.name, Server, open_only=True)}
-    live = list_servers(Cloud.connect(settings), None).servers
+    cloud = Cloud.connect(settings)
+    live = list_servers(cloud, None).servers
     compared["servers in Nova"] = len(live)
     hop = "Nova ↔ ledger"
     for id, server in live.items():
@@ -71,8 +72,14 @@ def _nova(ledger: Ledger, settings: OpenStackSource, compared: dict[str, int]) -
             there, here = getattr(server, what), getattr(known[id], what)
             if there != here:
                 yield Difference(hop, id, f"{what} is {there} in Nova, {here} in the ledger")
-    for id in known.keys() - live.keys():
-        yield Difference(hop, id, f"{known[id].name} is {known[id].status} in the ledger, but Nova does not list it")
+    missing = [server for id, server in known.items() if id not in live]
+    if missing:
+        # Softly deleted servers are not listed as live; others may have been deleted since the ledger was told.
+        since = min(server.updated for server in missing)
+        deleted = list_servers(cloud, since, deleted_only=True).servers
+        for server in missing:
+            if server.id not in deleted:
+                yield Difference(hop, server.id, f"{server.name} is {server.status} in the ledger, but not in Nova")
 
 
 def _files(
@@ -103,7 +110,7 @@ def _events(
 ) -> Iterator[Difference]:
     """What the ledger has to tell, and what the files tell."""
     must = expected(ledger, settings.name, done, window)
-    told = found((path for folder in folders for path in folder.glob("*.json") if day_of(path.name)), window)
+    told = found(_event_files(folders), window)
     compared["events"] = len(must)
     for event in sorted(must - told):
         yield Difference("ledger ↔ files", event.instance_id, f"{event.event_type} at {event.generated} is in no file")
@@ -116,13 +123,18 @@ def _events(
 def _sessions(
     ledger: Ledger,
     settings: OpenStackSource,
+    done: Export,
     folders: Sequence[Path],
     window: tuple[datetime, datetime],
     compared: dict[str, int],
 ) -> Iterator[Difference]:
-    """Sessions rebuilt from the files, and those that the ledger's own knowledge gives."""
+    """Sessions rebuilt from the files, and those that the ledger's own knowledge gives.
+
+    Where an event corrects others, sessions are cut otherwise, and mean the same: such servers are left out.
+    """
     hop = "files ↔ sessions"
-    with Engine() as of_files, ledger_sessions(ledger, settings, window) as of_ledger:
+    corrected = corrected_servers(_event_files(folders))
+    with Engine() as of_files, ledger_sessions(ledger, settings, window, done) as of_ledger:
         of_files.read(*folders)
         tagged = merge(
             ((_place(session), "files", session) for session in of_files.sessions()),
@@ -132,11 +144,16 @@ def _sessions(
         for _, group in groupby(tagged, key=lambda item: item[0]):
             both = {where: session for _, where, session in group}
             session = next(iter(both.values()))
-            if not window[0].timestamp() <= session.start_time_ts < window[1].timestamp():
+            in_window = window[0].timestamp() <= session.start_time_ts < window[1].timestamp()
+            if not in_window or session.instance in corrected:
                 continue
             compared["sessions"] = compared.get("sessions", 0) + 1
             if both.get("files") != both.get("ledger"):
                 yield Difference(hop, session.instance, _unlike(both.get("files"), both.get("ledger")))
+
+
+def _event_files(folders: Sequence[Path]) -> list[Path]:
+    return [path for folder in folders for path in sorted(folder.glob("*.json")) if day_of(path.name)]
 
 
 def _place(session: Session) -> tuple[str, int, int]:

@@ -1,7 +1,7 @@
 """One reading of an OpenStack cloud: which records tell what is new since the last one."""
 
 from collections.abc import Iterable, Mapping, Set
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -32,6 +32,10 @@ from ledger.times import EPOCH, iso_seconds
 __all__ = ["Collected", "read_cloud"]
 
 
+#: So far may a cloud's clock be ahead of this machine's. A watermark in the future would stop all readings until then.
+_AHEAD = timedelta(hours=1)
+
+
 class Collected(NamedTuple):
     """What one reading told: the records, in the order to append them, and what could not be made one.
 
@@ -55,6 +59,11 @@ def read_cloud(
     """
     name, mark = settings.name, ledger.watermark(settings.name)
     now = check_role(cloud)
+    if now > datetime.now(UTC) + _AHEAD:
+        raise SourceUnavailable(
+            f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, which is yet to come by this machine\'s. Nothing was'
+            " recorded; set the clock right that is wrong, then run again."
+        )
     since = mark.at - timedelta(seconds=settings.overlap_seconds) if mark else EPOCH
     if mark and now < mark.at:
         raise SourceUnavailable(
@@ -69,9 +78,10 @@ def read_cloud(
     unusable = changed.unusable | (live.unusable if live else set())
     missing = _missing(ledger, name, seen.keys() | unusable) if live else []
     if missing:
-        deleted = list_servers(cloud, min(server.updated for server in missing), deleted_only=True).servers
-        seen |= {server.id: deleted[server.id] for server in missing if server.id in deleted}
-    missing = [server for server in missing if server.id not in seen]
+        deleted = list_servers(cloud, min(server.updated for server in missing), deleted_only=True)
+        seen |= {server.id: deleted.servers[server.id] for server in missing if server.id in deleted.servers}
+        unusable |= deleted.unusable
+    missing = [server for server in missing if server.id not in seen.keys() | unusable]
     vanished = _vanished(name, missing, len(seen), accept_vanished)
     progress("servers", len(seen), len(seen))
 
@@ -128,13 +138,15 @@ def _names(
     for item in news:
         wanted[Kind.PROJECT].update(filter(None, [item.project]))
         wanted[Kind.USER].update(filter(None, [item.user]))
-    if not everything and not any(wanted[kind] - known[kind].keys() for kind in KINDS):
-        return []
-    owners = [
-        named for kind in (Kind.PROJECT, Kind.USER) for named in read_names(cloud, kind, wanted[kind], known[kind])
-    ]
-    domains = {named.domain for named in owners if named.domain}
-    return [*owners, *read_names(cloud, Kind.DOMAIN, domains, known[Kind.DOMAIN])]
+
+    def read(kind: Kind, wanted: Set[str]) -> list[Named]:
+        if everything:
+            return read_names(cloud, kind, wanted, known[kind])
+        news = wanted - known[kind].keys()
+        return read_names(cloud, kind, news, {}) if news else []
+
+    owners = [named for kind in (Kind.PROJECT, Kind.USER) for named in read(kind, wanted[kind])]
+    return [*owners, *read(Kind.DOMAIN, {named.domain for named in owners if named.domain})]
 
 
 def _flavors(servers: Iterable[Server]) -> list[Flavor]:

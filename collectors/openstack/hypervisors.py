@@ -47,19 +47,21 @@ def read_hypervisors(cloud: Cloud, known: dict[HypervisorName, Hypervisor]) -> l
     seen = {}
     for found in (found for page, _ in pages for found in page.hypervisors):
         cores, memory = found.vcpus, found.memory_mb
+        name = found.hypervisor_hostname
         if cores is None or memory is None:
-            cores, memory = _inventory(cloud, found.id)
-        seen[found.hypervisor_hostname] = Hypervisor(found.hypervisor_hostname, found.service.host, cores, memory)
+            before = known.get(name)
+            cores, memory = _inventory(cloud, found.id) or (before and (before.vcpus, before.memory_mb)) or (0, 0)
+        seen[name] = Hypervisor(name, found.service.host, cores, memory)
     if not seen:
         return []
     return [*seen.values(), *(replace(host, gone=True) for name, host in known.items() if name not in seen)]
 
 
-def _inventory(cloud: Cloud, provider: str) -> tuple[int, int]:
-    """Cores (shared and pinned) and MiB of a resource provider; nothing while it has no inventory yet."""
+def _inventory(cloud: Cloud, provider: str) -> tuple[int, int] | None:
+    """Cores (shared and pinned) and MiB of a resource provider; none where Placement does not know it."""
     try:
         answer, _ = cloud.decoded("placement", f"/resource_providers/{provider}/inventories", _Inventories, _PLACEMENT)
     except Gone:
-        return 0, 0
+        return None
     total = {name: inventory.total for name, inventory in answer.inventories.items()}
     return total.get("VCPU", 0) + total.get("PCPU", 0), total.get("MEMORY_MB", 0)

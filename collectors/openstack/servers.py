@@ -110,17 +110,20 @@ def _actions(cloud: Cloud, server: Server, known: KnownServer | None) -> list[Ac
     path = f"/servers/{server.id}/os-instance-actions"
     try:
         pages = [page for page, _ in cloud.paged(path, {}, ActionPage, "links")]
-    except Gone:  # archived between the list and this question
-        return []
+    except Gone:
+        if not server.ended:
+            # It lived a moment ago. No answer is not an answer: the next reading will know better.
+            raise
+        return []  # archived between the list and this question
     actions = action_records(server.id, (action for page in pages for action in page.actions))
     told = {action.identity: action.hosts for action in known.actions} if known else {}
     actions = [replace(action, hosts=told.get(action.identity, ())) for action in actions]
     moves = [action for action in actions if action.action in MOVES and not action.failed and not action.hosts]
     since = [move for move in moves if known is None or move.start > known.observed]
-    if len(since) <= (0 if known is None else 1):
+    if known is not None and len(since) == 1:
         # One move between two observations: the hosts before and after it are known without asking.
         return actions
-    if known is None and since[0].action in _LEAVES_UNSAID:
+    if known is None and (since[0].action in _LEAVES_UNSAID if since else server.host is None and server.launched):
         since = [*(action for action in actions if action.action == "create"), *since]
     shown = {action.identity: _hosts(cloud, path, action) for action in since}
     return [replace(action, hosts=shown.get(action.identity, action.hosts)) for action in actions]

@@ -1,9 +1,9 @@
 """Servers, as the events of which XDMoD makes sessions."""
 
-from exporters.openstack.audit import Told, expected, found
+from exporters.openstack.audit import Told, corrected_servers, expected, found
 from exporters.openstack.export import TARGET, export_news
 from exporters.openstack.heartbeats import Grid
-from exporters.openstack.scribe import EventFiles, Exported
+from exporters.openstack.scribe import EventFiles, Exported, horizon_of
 from exporters.openstack.window import export_window, write_lives
 
 __all__ = [
@@ -12,9 +12,11 @@ __all__ = [
     "Exported",
     "Grid",
     "Told",
+    "corrected_servers",
     "expected",
     "export_news",
     "export_window",
     "found",
+    "horizon_of",
     "write_lives",
 ]

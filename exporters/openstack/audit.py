@@ -16,7 +16,7 @@ from exporters.text import fitted
 from ledger import DataError, Ledger
 from ledger.exports import Export
 
-__all__ = ["Told", "expected", "found"]
+__all__ = ["Told", "corrected_servers", "expected", "found"]
 
 
 class Told(Struct, frozen=True, order=True):
@@ -59,6 +59,11 @@ def found(paths: Iterable[Path], window: tuple[datetime, datetime]) -> set[Told]
         for event in _events(path)
         if start <= event.generated < end and event.event_type != HEARTBEAT and event.request_id != CORRECTION
     }
+
+
+def corrected_servers(paths: Iterable[Path]) -> set[str]:
+    """The servers of which an event only corrects others."""
+    return {event.instance_id for path in paths for event in _events(path) if event.request_id == CORRECTION}
 
 
 def _events(path: Path) -> Iterator[_Found]:

@@ -1,6 +1,7 @@
 """Takes back what was told and is not true: out of files that still wait, or by events that make it harmless."""
 
 from collections.abc import Iterable, Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
@@ -25,12 +26,14 @@ class _Key(Struct, frozen=True):
 
 
 class Withdrawals:
-    """What one export takes back. `handed_on` are the days of which a file has already left the outbox."""
+    """What one export takes back of what was told before."""
 
     def __init__(self, outbox: Path, told_before: Iterable[WrittenFile]) -> None:
-        self._outbox, self._files = outbox, [file.name for file in told_before]
+        self._outbox = outbox
+        self._told: dict[str, dict[str, WrittenFile]] = {}
+        for file in told_before:
+            self._told.setdefault(day_of(file.name) or "", {})[file.name] = file
         self._keys: dict[str, set[_Key]] = {}
-        self._handed_on = {day_of(name) for name in self._files if not (outbox / name).exists()}
         self.too_late = 0
 
     def add(self, told: News) -> Iterator[Transition]:
@@ -41,24 +44,38 @@ class Withdrawals:
         for span in told.withdrawn_spans:
             assert span.end is not None
             days = {self._take(told, stamp(beat), HEARTBEAT) for beat in beats(span.start, span.end, Grid.HOURLY)}
-            if days & self._handed_on:
+            if any(self._is_handed_on(day) for day in days):
                 late.append(span)
         if late:
             self.too_late += 1
             yield from corrections(told._replace(withdrawn_spans=late))
 
     def apply(self) -> list[WrittenFile]:
-        """Rewrite the waiting files that hold something withdrawn, each whole or not at all."""
+        """Rewrite the waiting files that hold something withdrawn, each whole or not at all.
+
+        Returns the exported ones among them as they now are, also where an export that died had rewritten them.
+        """
         rewritten = []
-        for name in self._files:
-            path, keys = self._outbox / name, self._keys.get(day_of(name) or "")
-            if not keys or not path.exists():
+        for path in sorted(self._outbox.glob("*.json")):
+            day = day_of(path.name) or ""
+            keys = self._keys.get(day)
+            if not keys:
                 continue
-            lines = array_lines(path)
+            try:
+                lines = array_lines(path)
+            except FileNotFoundError:
+                continue  # handed on this very moment
             kept = [line for line in lines if msgspec.json.decode(line, type=_Key) not in keys]
-            if len(kept) < len(lines):
-                rewritten.append(write_array(path, kept))
+            written = write_array(path, kept) if len(kept) < len(lines) else None
+            before = self._told.get(day, {}).get(path.name)
+            if before:
+                now = written or WrittenFile(path.name, len(lines), sha256(path.read_bytes()).hexdigest())
+                rewritten += [now] if now != before else []
         return rewritten
+
+    def _is_handed_on(self, day: str) -> bool:
+        """Whether a file of a day has already left the outbox."""
+        return any(not (self._outbox / name).exists() for name in self._told.get(day, ()))
 
     def _take(self, told: News, generated: str, event_type: str) -> str:
         day = generated[:10]

@@ -100,21 +100,21 @@ class Hosts:
         moves = [action for action in history.actions if action.action in _MOVES and not action.failed]
         boots = [action for action in history.actions if action.action == "create"]
         self._starts = [EPOCH, *(move.finish for move in moves)]
-        self._hosts: list[str | None] = [None] * len(self._starts)
+        self._seen: list[list[tuple[datetime, str]]] = [[] for _ in self._starts]
         for at, _, server in history.observations:
             if server.host and not any(move.start <= at < move.finish for move in moves):
-                self._hosts[bisect_right(self._starts, at) - 1] = server.host
-        if boots and not self._hosts[0]:
-            _, born = _ends(boots[0])
-            self._hosts[0] = born and hypervisors.get(born, born)
-        for number, move in enumerate(moves):
-            came, went = _ends(move)
-            self._hosts[number] = self._hosts[number] or (came and hypervisors.get(came, came))
-            self._hosts[number + 1] = self._hosts[number + 1] or (went and hypervisors.get(went, went))
+                self._seen[bisect_right(self._starts, at) - 1].append((at, server.host))
+        ends = [(None, _ends(boots[0])[1] if boots else None), *(_ends(move) for move in moves), (None, None)]
+        for number, seen in enumerate(self._seen):
+            told = ends[number][1] or ends[number + 1][0]
+            if told and not seen:
+                seen.append((self._starts[number], hypervisors.get(told, told)))
 
     def at(self, time: datetime) -> str | None:
         """The host at a time (UTC); none where it is not known."""
-        return self._hosts[bisect_right(self._starts, time) - 1]
+        seen = self._seen[bisect_right(self._starts, time) - 1]
+        first = seen[0][1] if seen else None
+        return next((host for at, host in reversed(seen) if at <= time), first)
 
     def moves(self) -> list[datetime]:
         """When the server came to another host."""

@@ -42,12 +42,12 @@ class History(NamedTuple):
                 actions[found.identity] = found
             elif isinstance(found, Server):
                 mark = bisect_left(watermarks, observed)
-                seen.append(Observation(observed, watermarks[mark - 1] if mark else observed, found))
+                # A run is dated by its first answer; a server that changed since was seen so only after that.
+                at = max(observed, found.updated) if not found.ended else observed
+                seen.append(Observation(at, watermarks[mark - 1] if mark else observed, found))
         seen.sort(key=lambda observation: observation.at)
-        ended = seen[-1].server.terminated if seen else None
-        finished = (_finished(action, ended) for action in actions.values())
-        ordered = sorted(finished, key=lambda action: (action.start, action.finish))
-        return cls(ordered, seen)
+        ordered = sorted(actions.values(), key=lambda action: (action.start, action.finish))
+        return cls(_with_end(ordered, seen), seen)
 
     @property
     def server(self) -> Server:
@@ -82,11 +82,13 @@ class History(NamedTuple):
         )
 
 
-def _finished(action: Action, ended: datetime | None) -> Action:
-    # A deletion that ran on no host has no event, and so no finish but the server's end.
-    if action.action in ("delete", "forceDelete") and action.finish == action.start and ended:
-        return replace(action, finish=max(action.finish, ended))
-    return action
+def _with_end(actions: list[Action], seen: list[Observation]) -> list[Action]:
+    """Let the last deletion finish when the server ended: one that ran on no host has no event, and no finish."""
+    last = max((n for n, action in enumerate(actions) if action.action in ("delete", "forceDelete")), default=None)
+    ended = seen[-1].server.terminated if seen and seen[-1].server.ended else None
+    if last is None or ended is None or actions[last].finish != actions[last].start or ended < actions[last].start:
+        return actions
+    return [*actions[:last], replace(actions[last], finish=ended), *actions[last + 1 :]]
 
 
 def _is_busy(server: Server) -> bool:

@@ -27,7 +27,8 @@ class Known(NamedTuple):
 class News(NamedTuple):
     """What to tell of one server: transitions, and spans whose heartbeats are due.
 
-    `withdrawn` and `withdrawn_spans` were told before and are not true: then more was learned of the past.
+    `withdrawn` and `withdrawn_spans` were told before and are not true, or not quite: then more was learned of the
+    past. Of a transition XDMoD keeps one telling, the newest, if it is told again.
     """
 
     life: Life
@@ -52,12 +53,11 @@ def news(entries: Sequence[Entry], before: Known | None, now: Known, hypervisors
     old = life([entry for entry in entries if entry.seq <= before.seq], before.watermarks, hypervisors)
     old_transitions = [event for event in old.transitions if event.at < before.horizon] if old else []
     old_spans = clipped(old.running, None, before.horizon) if old else []
-    still = {(event.at, event.event_type) for event in transitions}
     return News(
         told,
         [event for event in transitions if event not in old_transitions],
         less(spans, old_spans),
-        [event for event in old_transitions if (event.at, event.event_type) not in still],
+        [event for event in old_transitions if event not in transitions],
         less(old_spans, spans),
     )
 
