@@ -10,12 +10,12 @@ import msgspec
 from keystoneauth1 import exceptions as failure
 from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import TCPKeepAliveAdapter
-from openstack.config import OpenStackConfig
 from openstack.config.cloud_region import CloudRegion
-from openstack.exceptions import ConfigException
 
+from collectors.openstack.entry import region_of
 from collectors.openstack.settings import OpenStackSource
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
+from ledger.times import EPOCH
 
 __all__ = ["Answer", "Cloud", "Gone", "Microversion"]
 
@@ -80,18 +80,7 @@ class Cloud:
         Raises ConfigurationError for a cloud, region or account that is not as the file says, SourceUnavailable where
         Keystone or Nova does not answer.
         """
-        config = OpenStackConfig()
-        names = config.get_cloud_names()
-        if settings.cloud not in names and settings.cloud != "envvars":
-            raise ConfigurationError(
-                f'clouds.yaml has no cloud "{settings.cloud}" (it has: {", ".join(sorted(names)) or "none"}).'
-                f' Set cloud of [[openstack]] "{settings.name}" in the configuration.'
-            )
-        try:
-            region = config.get_one(settings.cloud, region_name=settings.region)
-        except (ConfigException, failure.MissingRequiredOptions) as error:
-            raise ConfigurationError(f'Cloud "{settings.cloud}" in clouds.yaml is incomplete: {error}') from error
-        return cls(settings.cloud, region, settings.workers)
+        return cls(settings.cloud, region_of(settings), settings.workers)
 
     def get(self, service: str, path: str, microversion: Microversion | None = None) -> Answer:
         """Ask one thing of a service.
@@ -104,8 +93,7 @@ class Cloud:
             headers["X-OpenStack-Nova-API-Version"] = _text(microversion)
         with self._explained(service, path):
             response = self._adapters[service].get(path, headers=headers)
-        said = response.headers.get("Date")
-        return Answer(response.content, parsedate_to_datetime(said) if said else datetime.now(UTC))
+        return Answer(response.content, _time(response.headers.get("Date")))
 
     def decoded(
         self, service: str, path: str, kind: type[T], microversion: Microversion | None = None
@@ -132,10 +120,15 @@ class Cloud:
             asked.add(url)
             page, at = self.decoded("compute", url, kind, microversion or self.microversion)
             yield page, at
-            following = next((link["href"] for link in getattr(page, links) if link["rel"] == "next"), None)
+            following = next((link for link in getattr(page, links) if link.get("rel") == "next"), None)
             if following is None:
                 return
-            url = f"{path}?{urlsplit(following).query}"
+            if "href" not in following:
+                raise SourceUnavailable(
+                    f'Nova of cloud "{self.name}" answered GET {url} with a link to the next page that leads nowhere.'
+                    " Nothing was recorded; run again later."
+                )
+            url = f"{path}?{urlsplit(following['href']).query}"
         raise SourceUnavailable(
             f'Nova of cloud "{self.name}" leads from page to page in a circle at {url}. Nothing was recorded.'
         )
@@ -215,6 +208,16 @@ class _Explained:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _time(said: str | None) -> datetime:
+    """What a `Date` header says, in UTC; this machine's time where it says none that can be one."""
+    try:
+        at = parsedate_to_datetime(said or "")
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return datetime.now(UTC)
+    return at if at >= EPOCH else datetime.now(UTC)
 
 
 def _pair(version: tuple[int | float, ...]) -> Microversion:

@@ -61,7 +61,7 @@ def read_cloud(
     now = check_role(cloud)
     if now > datetime.now(UTC) + _AHEAD:
         raise SourceUnavailable(
-            f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, which is yet to come by this machine\'s. Nothing was'
+            f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, which this machine has yet to see. Nothing was'
             " recorded; set the clock right that is wrong, then run again."
         )
     since = mark.at - timedelta(seconds=settings.overlap_seconds) if mark else EPOCH

@@ -82,7 +82,7 @@ def opened_site(folder: Path, cloud: SimulatedCloud | None = None) -> Iterator[S
     """A site beside that cloud, with pages of three servers, read once and exported once."""
     accounts = (Account(password=PASSWORD), MEMBER)
     with Replay(cloud or lived(), max_limit=3, accounts=accounts) as server:
-        site = Site.beside(server, folder)
+        site = Site.beside(server, folder, sweep_hours=1)
         site.round(FIRST)
         yield site
 

@@ -10,7 +10,7 @@ import pytest
 
 from demo.replay import INTERNAL_ERROR, Body, Fault, Replay
 from demo.replay.shapes import Microversion
-from ledger import Action, ConfigurationError, Hypervisor, Kind, Ledger, Named, Server
+from ledger import Action, ConfigurationError, Hypervisor, Kind, Ledger, Named, Server, SourceUnavailable
 from ledger.store import Seq
 from tests.simulation import BigCloud, SimulatedCloud
 from tests.site import Site
@@ -436,3 +436,31 @@ def _configure(site: Site, sources: list[tuple[str, str, str | None]]) -> None:
         for name, cloud, region in sources
     ]
     (site.folder / "xdmod-cloud.toml").write_text("\n".join(tables))
+
+
+def test_no_answer_about_a_server_that_lives_is_not_taken_for_no_actions(tmp_path: Path) -> None:
+    """A proxy that answers 404 stops the reading, and the next one catches up."""
+    cloud = SimulatedCloud(START)
+    web = cloud.boot("web")
+    cloud.advance(hours=1)
+    with site_of(cloud, tmp_path) as site:
+        site.collect()
+        cloud.stop(web)
+        cloud.advance(hours=1)
+        lost = Fault(404, b"<html>not here</html>", content_type="text/html")
+        site.server.fault = lambda _, path, __, ___: lost if path.endswith("/os-instance-actions") else None
+        with pytest.raises(SourceUnavailable):
+            site.collect()
+        site.server.fault = None
+        site.collect()
+        assert actions(site, web) == ["create", "stop"]
+
+
+def test_a_cloud_from_the_future_is_not_believed(tmp_path: Path) -> None:
+    """One wrong clock would otherwise stop all readings until its time has come."""
+    cloud = SimulatedCloud(START)
+    cloud.boot("web")
+    with site_of(cloud, tmp_path) as site:
+        cloud.at(datetime.now(UTC).replace(microsecond=0) + timedelta(days=300))
+        with pytest.raises(SourceUnavailable, match="clock"):
+            site.collect()

@@ -681,3 +681,23 @@ def test_what_was_learned_late_is_told_at_its_time() -> None:
     """The order in which the ledger learned is not the order in which things happened."""
     assert told(lived(*BOOT, DELETE, GONE, STOP))[2:] == [*OFF, *_ended("11:00:00", "11:00:02", "stopped")]
     assert lived(*BOOT, STOP).transitions[-1].at < at("09:00:03")
+
+
+def test_a_sight_is_not_older_than_what_it_shows() -> None:
+    """A server that was listed late in a long reading, already stopped, did not stop before its action."""
+    known = (*BOOT, did("stop", "08:40:05", "08:40:08"), seen("08:30", "stopped", updated=at("08:40:08")))
+    assert spans(lived(*known)) == [("08:00:04", "08:40:05", "s", "node1")]
+
+
+def test_a_deletion_that_hung_does_not_swallow_what_came_after() -> None:
+    """The server ran on, was seen to, and was deleted by a later request."""
+    gone = seen("20:20", "deleted", terminated="20:00:02", updated=at("20:00:02"))
+    known = (*BOOT, did("delete", "10:00:00"), seen("13:00"), did("delete", "20:00:00", "20:00:02"), gone)
+    assert [span[:2] for span in spans(lived(*known))] == [("08:00:04", "10:00:00"), ("13:00:00", "20:00:00")]
+
+
+def test_a_host_of_the_past_stays_what_it_was() -> None:
+    """A server that was moved though Nova calls it failed is told on its new host from the next sight on."""
+    moved = did("live-migration", "09:00:00", "09:00:06", failed=True)
+    life = lived(*BOOT, moved, seen("09:20", host="node2"), did("stop", "10:00:00", "10:00:02"))
+    assert [event.host for event in life.transitions] == ["node1", "node1", "node2", "node2"]

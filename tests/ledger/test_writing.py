@@ -12,7 +12,7 @@ import pytest
 from msgspec.structs import replace
 from sqlalchemy import select
 
-from ledger import Action, Kind, Ledger, Mode, Named, Record, Rejected, Server, Size, SourceUnavailable
+from ledger import Action, Flavor, Kind, Ledger, Mode, Named, Record, Rejected, Server, Size, SourceUnavailable
 from ledger.database import connect, reading, upgrade
 from ledger.exports import Exports, WrittenFile
 from ledger.records import InstanceId, ProjectId, UserId
@@ -312,3 +312,10 @@ def test_an_export_is_decided_once(ledger: Ledger, url: str) -> None:
     first.finish(following, [], [WrittenFile("a", 0, "22")])
     assert first.files() == [WrittenFile("a", 0, "22"), WrittenFile("b", 2, "00")]
     assert Exports(ledger, "sim", "facts").last() is None
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "Big", "Big "])
+def test_flavors_of_any_name_are_told_apart(ledger: Ledger, name: str) -> None:
+    """Long names, and names that differ in a trailing blank only."""
+    read(ledger, 1, Flavor("Big", 1, 1024))
+    assert read(ledger, 2, Flavor(name, 1, 1024), Flavor(name, 2, 2048))["appended"] == (1 if name == "Big" else 2)
