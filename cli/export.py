@@ -9,6 +9,8 @@ from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from exporters.openstack import Exported, Grid
+from exporters.openstack.scribe import horizon_of
+from ledger.times import EPOCH
 from operations.export import event_files, export_openstack
 
 __all__ = ["export"]
@@ -58,13 +60,19 @@ def openstack(
     def one(state: Opened, settings: OpenStackSource) -> int:
         outbox = event_files(state.configuration, settings).outbox
         unfit = 0
-        for done in export_openstack(state.ledger, state.configuration, settings, window, grid, dry_run=dry_run):
+        if nothing := _nothing(state, settings, window):
+            click.echo(f"{settings.name}: {nothing}", err=as_json)
+            return 0
+        exported = export_openstack(state.ledger, state.configuration, settings, window, grid, dry_run=dry_run)
+        for done in exported:
             results.append({"source": settings.name, "outbox": outbox, **_result(done)})
             unfit += len(done.unfit)
             if done.quarantine:
                 warn(f"{settings.name}: {len(done.unfit)} records do not fit the schema; they are in {done.quarantine}")
             if not as_json:
                 _print(settings.name, done, dry_run=dry_run)
+        if not as_json and not exported:
+            click.echo(f"{settings.name}: nothing new")
         if not as_json and not dry_run:
             click.echo(f"{settings.name}: the outbox is {shown(outbox)}")
         return 1 if unfit else 0
@@ -80,7 +88,20 @@ def _window(start: datetime | None, end: datetime | None) -> tuple[datetime, dat
         return None
     if start is None or end is None or start >= end:
         raise click.UsageError("--from and --to go together, and --from comes first.")
+    if start.replace(tzinfo=UTC) < EPOCH:
+        raise click.UsageError("--from lies before 1970, where time begins for XDMoD. Name a later time.")
     return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
+
+
+def _nothing(state: Opened, settings: OpenStackSource, window: tuple[datetime, datetime] | None) -> str | None:
+    """Why nothing can be exported, if so."""
+    mark = state.ledger.watermark(settings.name)
+    if mark is None:
+        return "has not been collected yet: xdmod-cloud collect openstack"
+    known = horizon_of(mark, event_files(state.configuration, settings).overlap)
+    if window and window[0] >= known:
+        return f"nothing of that time is known yet; the ledger can be exported up to {known:%Y-%m-%d %H:%M:%S} UTC"
+    return None
 
 
 def _result(done: Exported) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""`xdmod-cloud ledger`: make the ledger, bring it up to date, show its runs."""
+"""`xdmod-cloud ledger`: make the ledger, bring it up to date, show its runs and what it set aside."""
 
 from datetime import datetime
 from typing import Any
@@ -29,18 +29,51 @@ def upgrade_command(context: Context) -> None:
 
 
 @ledger.command()
-@click.option("--last", default=20, show_default=True, help="So many of each source's runs.")
+@click.option(
+    "--last", default=20, show_default=True, type=click.IntRange(min=1), help="So many of each source's runs."
+)
 @json_option
 @click.pass_obj
 def runs(context: Context, last: int, as_json: bool) -> None:
     """Show each source's last runs: what they read, how they ended."""
     state = opened(context)
-    rows = [{"source": name, **run} for name in state.ledger.sources() for run in state.ledger.runs(name)[-last:]]
+    rows = [
+        {"source": name, **run, "seconds": _seconds(run["started"], run["finished"])}
+        for name in state.ledger.sources()
+        for run in state.ledger.runs(name)[-last:]
+    ]
     if as_json:
         print_json(rows)
         return
-    heads = ("source", "mode", "started", "window_to", "outcome", "counts", "error")
+    heads = ("source", "mode", "started", "seconds", "window_to", "outcome", "counts")
     print_table("Runs (UTC)", heads, [[_cell(head, row[head]) for head in heads] for row in rows])
+    for row in rows:
+        if row["error"]:
+            click.echo(f"{row['source']}, {row['started']:%Y-%m-%d %H:%M:%S}: {row['error']}")
+
+
+@ledger.command()
+@json_option
+@click.pass_obj
+def quarantine(context: Context, as_json: bool) -> None:
+    """Show what could not be used and was set aside: when it was first seen (UTC), and why; as JSON, also what."""
+    state = opened(context)
+    rows = [
+        {"source": name, "first_seen": aside["observed"], "reason": aside["reason"], "body": aside["body"]}
+        for name in state.ledger.sources()
+        for aside in state.ledger.quarantined(name)
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        click.echo(f"{row['source']}, {row['first_seen']:%Y-%m-%d %H:%M:%S}: {row['reason']}")
+    if not rows:
+        click.echo("Nothing was set aside.")
+
+
+def _seconds(started: datetime, finished: datetime | None) -> float | None:
+    return round((finished - started).total_seconds(), 1) if finished else None
 
 
 def _cell(head: str, value: Any) -> str:

@@ -1,7 +1,9 @@
 """The command xdmod-cloud and what it does with errors."""
 
 import logging
+import os
 import sys
+import traceback
 from pathlib import Path
 
 import click
@@ -52,3 +54,14 @@ def main() -> None:
     except click.Abort:
         click.echo("xdmod-cloud: interrupted; what was complete is kept.", err=True)
         sys.exit(130)
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:  # the last net: no user is to read a traceback
+        verbose = logging.getLogger().isEnabledFor(logging.INFO)
+        if verbose:
+            traceback.print_exc()
+        said = next(iter(str(error).splitlines()), "")
+        more = "report it with what stands above" if verbose else "run again with -v to see where"
+        click.echo(f"xdmod-cloud: unexpected {type(error).__name__}: {said}; {more}", err=True)
+        sys.exit(1)

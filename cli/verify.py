@@ -28,7 +28,13 @@ def verify() -> None:
     multiple=True,
     help="A folder to which event files were moved after XDMoD had read them; beside the outbox.",
 )
-@click.option("--days", default=31, show_default=True, help="Compare events and sessions of so many past days.")
+@click.option(
+    "--days",
+    type=click.IntRange(1, 36500),
+    default=31,
+    show_default=True,
+    help="Compare events and sessions of so many past days.",
+)
 @json_option
 @click.pass_obj
 def openstack(context: Context, names: tuple[str, ...], folders: tuple[Path, ...], days: int, as_json: bool) -> int:

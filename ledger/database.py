@@ -13,9 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Select, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
 
-from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
+from ledger.errors import ConfigurationError, DataError, SourceUnavailable, XdmodCloudError
 
 __all__ = ["check", "connect", "explained", "place", "reading", "sqlite_file", "upgrade", "writing"]
 
@@ -39,8 +39,10 @@ def connect(url: str) -> Engine:
                 f"[ledger] url names {parsed.get_backend_name()}; the ledger lives in sqlite:///FILE or mysql+pymysql://…"
             )
         if parsed.get_backend_name() == "sqlite":
+            if not parsed.database or parsed.database == ":memory:":
+                raise ConfigurationError("[ledger] url names no file. Write sqlite:///FILE.")
             return _sqlite(parsed)
-        return create_engine(parsed, pool_pre_ping=True, pool_recycle=3600)
+        return create_engine(parsed, pool_pre_ping=True, pool_recycle=3600, hide_parameters=True)
     except (ArgumentError, ImportError, NoSuchModuleError, ValueError) as error:
         # What could not be read is not repeated: it may hold a password.
         raise ConfigurationError(
@@ -50,7 +52,7 @@ def connect(url: str) -> Engine:
 
 
 def _sqlite(url: URL) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 60})
+    engine = create_engine(url, connect_args={"timeout": 60}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -149,7 +151,13 @@ def explained(engine: Engine) -> Iterator[None]:
     except DBAPIError as error:
         if engine.dialect.name == "sqlite" and isinstance(error.orig, sqlite3.DatabaseError) and _is_corrupt(error):
             raise _corrupt(engine, str(error.orig)) from error
-        raise
+        if error.connection_invalidated or (isinstance(error, InterfaceError) and engine.dialect.name != "sqlite"):
+            raise _explain(engine, error) from error
+        said = " ".join(str(error.orig).split())
+        raise DataError(
+            f"The ledger at {place(engine)} refuses what was to be done: {said}. Nothing was recorded;"
+            " run again with -v to see where, and report it."
+        ) from error
 
 
 def _explain(engine: Engine, error: DBAPIError) -> XdmodCloudError:

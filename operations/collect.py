@@ -1,6 +1,7 @@
 """Collect: read the clouds into the ledger, each under its lock, each run recorded."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 
 from msgspec import Struct
@@ -40,7 +41,10 @@ def collect_openstack(
             cloud = Cloud.connect(settings)
             read = read_cloud(cloud, settings, ledger, progress, sweep=sweep, accept_vanished=accept_vanished)
             counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts, read.mode)
-        except XdmodCloudError as error:
-            writer.fail(run, str(error))
+        except Exception as error:
+            # The reason counts, not that it could not be written down.
+            with suppress(XdmodCloudError):
+                known = isinstance(error, XdmodCloudError)
+                writer.fail(run, str(error) if known else f"unexpected {type(error).__name__}: {error}")
             raise
     return CollectRun(settings.name, read.mode, read.at, counts, read.warnings)

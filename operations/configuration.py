@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import msgspec
 from msgspec import Struct
 
@@ -16,6 +17,7 @@ __all__ = ["Configuration", "load"]
 
 DEFAULT = "xdmod-cloud.toml"
 VARIABLE = "XDMOD_CLOUD_CONFIG"
+_LONGEST_SWEEP = 1_000_000
 
 
 class Configuration(Struct, frozen=True):
@@ -52,13 +54,13 @@ def load(file: Path | None) -> Configuration:
         ) from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error
-    for fault in schemas.validator("configuration").iter_errors(said):
+    for fault in _faults(path, said):
         where = ".".join(map(str, fault.instance_path)) or "the file"
         said_there = fault.message
         if where.startswith("ledger") and fault.kind.name != "additionalProperties":
             said_there = "write url or url_file, not both, as a text (what stands there is not repeated: a secret?)"
         raise ConfigurationError(f"{path}: {where}: {said_there}")
-    sources = tuple(msgspec.convert(table, OpenStackSource) for table in said.get("openstack", []))
+    sources = tuple(_source(path, number, table) for number, table in enumerate(said.get("openstack", [])))
     for key in ("name", "resource"):
         values = [getattr(source, key) for source in sources]
         if twice := {value for value in values if values.count(value) > 1}:
@@ -71,15 +73,33 @@ def load(file: Path | None) -> Configuration:
     )
 
 
+def _faults(path: Path, said: dict[str, Any]) -> list[jsonschema_rs.ValidationError]:
+    try:
+        return list(schemas.validator("configuration").iter_errors(said))
+    except (TypeError, ValueError) as error:  # TOML has values that JSON has not: dates, times
+        raise ConfigurationError(f"{path}: a value is of a kind that no key takes: {error}") from error
+
+
+def _source(path: Path, number: int, table: dict[str, Any]) -> OpenStackSource:
+    try:
+        source = msgspec.convert(table, OpenStackSource)
+    except msgspec.ValidationError as error:
+        fault, _, key = str(error).partition(" - at `$.")
+        raise ConfigurationError(f"{path}: openstack.{number}.{key.rstrip('`')}: {fault}") from error
+    if not 0 < source.sweep_hours <= _LONGEST_SWEEP:
+        raise ConfigurationError(f"{path}: openstack.{number}.sweep_hours: write a number up to {_LONGEST_SWEEP:,}")
+    return source
+
+
 def _ledger_url(path: Path, ledger: dict[str, Any]) -> str:
     if "url_file" in ledger:
         try:
             url = (path.parent / ledger["url_file"]).read_text(encoding="utf-8").strip()
-        except OSError as error:
+        except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"{path}: ledger.url_file: {error}") from error
     else:
         url = ledger.get("url", "sqlite:///ledger.sqlite")
     file = url.removeprefix("sqlite:///")
-    if file != url and not file.startswith(("/", "file:")):
+    if file not in (url, "") and not file.startswith(("/", "file:", ":memory:")):
         return f"sqlite:///{path.parent / file}"
     return str(url)

@@ -7,6 +7,7 @@ from typing import Self
 from msgspec import Struct
 
 from ledger import ConfigurationError
+from ledger.times import EPOCH
 
 __all__ = ["Period"]
 
@@ -27,6 +28,8 @@ class Period(Struct, frozen=True):
         if written is None:
             raise _no_month(text)
         year, month = int(written[1]), int(written[2])
+        if year < EPOCH.year:
+            raise ConfigurationError(f'"{text}" lies before 1970, where time begins for XDMoD. Name a later month.')
         try:
             return cls(text, _first(year, month), _first(year + month // 12, month % 12 + 1))
         except ValueError:
