@@ -77,7 +77,9 @@ def _faults(path: Path, said: dict[str, Any]) -> list[jsonschema_rs.ValidationEr
     try:
         return list(schemas.validator("configuration").iter_errors(said))
     except (TypeError, ValueError) as error:  # TOML has values that JSON has not: dates, times
-        raise ConfigurationError(f"{path}: a value is of a kind that no key takes: {error}") from error
+        raise ConfigurationError(
+            f"{path}: a value is of a kind that no key takes: {error}. Write it in quotes."
+        ) from error
 
 
 def _source(path: Path, number: int, table: dict[str, Any]) -> OpenStackSource:

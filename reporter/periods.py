@@ -28,7 +28,7 @@ class Period(Struct, frozen=True):
         if written is None:
             raise _no_month(text)
         year, month = int(written[1]), int(written[2])
-        if year < EPOCH.year:
+        if 0 < year < EPOCH.year:
             raise ConfigurationError(f'"{text}" lies before 1970, where time begins for XDMoD. Name a later month.')
         try:
             return cls(text, _first(year, month), _first(year + month // 12, month % 12 + 1))

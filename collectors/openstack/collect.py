@@ -101,7 +101,7 @@ def read_cloud(
         rejected=rejected,
         counts={"listed": len(seen), "servers": len(servers), "actions": len(actions), "vanished": len(vanished)},
         warnings=[
-            *(f"{item.reason} (set aside in the ledger's quarantine)" for item in rejected),
+            *(f"{item.reason} (set aside; see: xdmod-cloud ledger quarantine)" for item in rejected),
             *_forgotten(names, called),
         ],
     )

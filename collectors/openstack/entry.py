@@ -36,11 +36,12 @@ def region_of(settings: OpenStackSource) -> CloudRegion:
             " What stands under `clouds` must be entries by name, as OpenStack's documentation of clouds.yaml shows."
         ) from error
     file, name = config.config_filename, settings.cloud
-    names = [known for known in config.get_cloud_names() if file or known != _INVENTED]
+    clouds = config.cloud_config["clouds"]
+    names = [known for known in clouds if known != _INVENTED or clouds[known] != config.defaults]
     if name not in names:
         raise _absent(settings, file, names)
     where = f'Cloud "{name}" in {"the environment (OS_*)" if name == _ENVIRONMENT else file}'
-    if not isinstance(config.cloud_config["clouds"][name], dict):
+    if not isinstance(clouds[name], dict):
         raise ConfigurationError(f"{where} cannot be used: its entry holds no settings. Write auth and what it needs.")
     try:
         region = config.get_one(name, region_name=settings.region)
