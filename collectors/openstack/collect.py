@@ -58,53 +58,74 @@ def read_cloud(
     Raises SourceUnavailable or ConfigurationError for whatever could not be read: then nothing of it counts.
     """
     name, mark = settings.name, ledger.watermark(settings.name)
+    now = _clock(cloud, name, mark)
+    everything = sweep or _sweep_is_due(settings, mark, now)
+    since = mark.at - timedelta(seconds=settings.overlap_seconds) if mark else EPOCH
+    progress("servers", 0, 0)
+    listed = _list(cloud, ledger, name, since, everything=everything, accept_vanished=accept_vanished)
+    progress("servers", len(listed.seen), len(listed.seen))
+
+    known = ledger.known_servers(name, listed.seen)
+    servers = [new for new in listed.seen.values() if new.id not in known or new != known[new.id].server]
+    actions = list(actions_of(cloud, listed.seen.values(), known, settings, mark.at if mark else EPOCH, progress))
+    called = {kind: {named.id: named for named in ledger.newest(name, Named, kind)} for kind in KINDS}
+    names = _names(cloud, called, [*servers, *actions], everything=everything)
+    hosts = {host.name: host for host in ledger.newest(name, Hypervisor)}
+    hypervisors = read_hypervisors(cloud, hosts) if everything else []
+    told = {"listed": len(listed.seen), "servers": len(servers), "actions": len(actions)}
+    return Collected(
+        at=now,
+        mode=Mode.SWEEP if everything else Mode.CHANGES,
+        records=[*names, *hypervisors, *_flavors(servers), *servers, *listed.vanished, *actions],
+        rejected=listed.rejected,
+        counts={**told, "vanished": len(listed.vanished)},
+        warnings=[
+            *(f"{item.reason} (set aside; see: xdmod-cloud ledger quarantine)" for item in listed.rejected),
+            *_forgotten(names, called),
+        ],
+    )
+
+
+def _clock(cloud: Cloud, name: str, mark: Watermark | None) -> datetime:
+    """The cloud's time (UTC). Raises SourceUnavailable where it cannot be right."""
     now = check_role(cloud)
     if now > datetime.now(UTC) + _AHEAD:
         raise SourceUnavailable(
             f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, which this machine has yet to see. Nothing was'
             " recorded; set the clock right that is wrong, then run again."
         )
-    since = mark.at - timedelta(seconds=settings.overlap_seconds) if mark else EPOCH
     if mark and now < mark.at:
         raise SourceUnavailable(
             f'The clock of cloud "{cloud.name}" says {iso_seconds(now)}, but {name} has been read up to'
             f" {iso_seconds(mark.at)}. Nothing was recorded; set the clock right, or wait until it has caught up."
         )
-    mode = Mode.SWEEP if sweep or _sweep_is_due(settings, mark, now) else Mode.CHANGES
-    progress("servers", 0, 0)
-    live = list_servers(cloud, None) if mode is Mode.SWEEP else None
-    changed = list_servers(cloud, since)
-    seen = {**(live.servers if live else {}), **changed.servers}
-    unusable = changed.unusable | (live.unusable if live else set())
-    missing = _missing(ledger, name, seen.keys() | unusable) if live else []
+    return now
+
+
+class _Listed(NamedTuple):
+    """The servers that Nova lists, by id; those that it ought to list and does not; and what could not be read."""
+
+    seen: dict[InstanceId, Server]
+    vanished: list[Server]
+    rejected: list[Rejected]
+
+
+def _list(
+    cloud: Cloud, ledger: Ledger, name: str, since: datetime, *, everything: bool, accept_vanished: bool
+) -> _Listed:
+    """List what changed since a time (UTC), and everything where that is asked for."""
+    # Live servers first: one that is deleted meanwhile is then among the changed ones.
+    lists = [list_servers(cloud, None)] if everything else []
+    lists.append(list_servers(cloud, since))
+    seen = {id: server for found in lists for id, server in found.servers.items()}
+    unusable = {id for found in lists for id in found.unusable}
+    rejected = list(dict.fromkeys(item for found in lists for item in found.rejected))
+    missing = _missing(ledger, name, seen.keys() | unusable) if everything else []
     if missing:
         deleted = list_servers(cloud, min(server.updated for server in missing), deleted_only=True)
         seen |= {server.id: deleted.servers[server.id] for server in missing if server.id in deleted.servers}
-        unusable |= deleted.unusable
-    missing = [server for server in missing if server.id not in seen.keys() | unusable]
-    vanished = _vanished(name, missing, len(seen), accept_vanished)
-    progress("servers", len(seen), len(seen))
-
-    known = ledger.known_servers(name, seen)
-    servers = [server for server in seen.values() if server.id not in known or server != known[server.id].server]
-    actions = list(actions_of(cloud, seen.values(), known, settings, mark.at if mark else EPOCH, progress))
-    called = {kind: {named.id: named for named in ledger.newest(name, Named, kind)} for kind in KINDS}
-    names = _names(cloud, called, [*servers, *actions], everything=live is not None)
-    hosts = {host.name: host for host in ledger.newest(name, Hypervisor)}
-    hypervisors = read_hypervisors(cloud, hosts) if live else []
-
-    rejected = list(dict.fromkeys([*changed.rejected, *(live.rejected if live else [])]))
-    return Collected(
-        at=now,
-        mode=mode,
-        records=[*names, *hypervisors, *_flavors(servers), *servers, *vanished, *actions],
-        rejected=rejected,
-        counts={"listed": len(seen), "servers": len(servers), "actions": len(actions), "vanished": len(vanished)},
-        warnings=[
-            *(f"{item.reason} (set aside; see: xdmod-cloud ledger quarantine)" for item in rejected),
-            *_forgotten(names, called),
-        ],
-    )
+        missing = [server for server in missing if server.id not in deleted.servers.keys() | deleted.unusable]
+    return _Listed(seen, _vanished(name, missing, len(seen), accept_vanished), rejected)
 
 
 def _sweep_is_due(settings: OpenStackSource, mark: Watermark | None, now: datetime) -> bool:
