@@ -7,7 +7,7 @@ demo: .venv/ready
 	@$(BIN)/python -m demo
 
 test: .venv/ready check test-packages
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder
 
 check: .venv/ready
 	$(BIN)/ruff check .
