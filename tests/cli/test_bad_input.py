@@ -301,8 +301,15 @@ def at_work(site: Site) -> Iterator["subprocess.Popen[str]"]:
     """A collector that has begun to read a slow Nova."""
     with failing(site, lambda _, path, __, ___: slow(0.3) if path.endswith(PAGE) else None):
         site.server.requests.clear()
-        command, quiet = [str(COMMAND), "collect", "openstack"], subprocess.DEVNULL
-        with subprocess.Popen(command, env=site.environment, stdout=quiet, stderr=subprocess.PIPE, text=True) as first:
+        with subprocess.Popen(
+            [str(COMMAND), "collect", "openstack"],
+            env=site.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            # Whoever runs the tests in the background of a shell has Ctrl-C ignored, and so have all below.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as first:
             while not any(PAGE in request.path for request in site.server.requests):
                 assert first.poll() is None
                 time.sleep(0.02)
