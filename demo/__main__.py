@@ -1,8 +1,8 @@
 """The main job, from Nova's answers to a report: `make demo`.
 
 Recorded answers of a small real cloud, the pauses between actions stretched so that minutes became a month, are served
-over HTTP. The command that an operator would type reads them at four moments of that month, exports for XDMoD after each,
-and at last prints who used what.
+over HTTP. The command that an operator would type reads them at four moments of that month, exports after each, and at
+last prints who used what.
 """
 
 import os
