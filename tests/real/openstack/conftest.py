@@ -1,5 +1,6 @@
 """The real cloud, started once for a session of tests and stopped after it."""
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -33,9 +34,18 @@ def real_site(real_cloud: cloud.Cloud, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture(scope="session")
 def real_lives(real_cloud: cloud.Cloud, real_site: Site) -> dict[str, life.Life]:
     """The truth about every life in `life.LIVES`, led in the real cloud while it is read every few seconds."""
+    readings = 0
+
+    def looked() -> None:
+        """Wait for a reading that began after now."""
+        enough, patience = readings + 2, time.monotonic() + 120
+        while readings < enough and time.monotonic() < patience:
+            time.sleep(0.1)
+
     with ThreadPoolExecutor(1) as pool:
-        led = pool.submit(life.live, real_cloud)
+        led = pool.submit(life.live, real_cloud, looked=looked)
         while not led.done():
             real_site.collect()
+            readings += 1
             wait([led], timeout=2)
         return led.result()

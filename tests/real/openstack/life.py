@@ -92,8 +92,13 @@ LIVES = {
 }
 
 
-def live(cloud: Cloud, plans: Mapping[str, Plan] = LIVES, *, rest: float = 1.1) -> dict[str, Life]:
-    """Lead the planned lives, side by side, and tell each; `rest` seconds lie between the operations of a server."""
+def live(
+    cloud: Cloud, plans: Mapping[str, Plan] = LIVES, *, rest: float = 1.1, looked: Callable[[], None] = lambda: None
+) -> dict[str, Life]:
+    """Lead the planned lives, side by side, and tell each; `rest` seconds lie between the operations of a server.
+
+    Before what changes its surroundings, `looked` is called, to return when whoever watches has seen them as they are.
+    """
     for flavor in {plan.flavor for plan in plans.values()} - cloud.flavors().keys():
         cloud.create_flavor(flavor, vcpus=3, ram=3000, disk=3)
     for plan in plans.values():
@@ -105,6 +110,8 @@ def live(cloud: Cloud, plans: Mapping[str, Plan] = LIVES, *, rest: float = 1.1) 
         steps = [boot]
         for operation in plan.operations:
             time.sleep(rest)
+            if operation.partition(" ")[0] in _AROUND:
+                looked()
             steps.append(operate(cloud, server, operation, steps[-1], plan.member))
         return Life(server, plan.member, tuple(steps))
 
