@@ -46,6 +46,14 @@ class Kind(StrEnum):
     DOMAIN = "domain"
     HYPERVISOR = "hypervisor"
     FLAVOR = "flavor"
+    PERSON = "person"
+    RESEARCH_PROJECT = "research-project"
+    ALLOCATION = "allocation"
+    CLOUD_PROJECT = "cloud-project"
+    MEMBERSHIP = "membership"
+    ORGANIZATION = "organization"
+    TREE_PROJECT = "tree-project"
+    SHARE = "share"
 
 
 class Size(Struct, frozen=True):

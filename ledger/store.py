@@ -11,6 +11,7 @@ from sqlalchemy import Engine, RowMapping, and_, func, or_, select
 
 from ledger.database import check, connect, reading, writing
 from ledger.locks import sole_writer
+from ledger.ownership import Owning
 from ledger.records import Action, Flavor, Hypervisor, InstanceId, Kind, Named, Record, Server
 from ledger.tables import latest, quarantine, record, run, source
 from ledger.times import EPOCH
@@ -20,7 +21,7 @@ __all__ = ["Entry", "KnownServer", "Ledger", "Seq", "Watermark"]
 
 #: The place of a record in the order in which the ledger learned.
 Seq = NewType("Seq", int)
-R = TypeVar("R", Server, Action, Named, Hypervisor)
+R = TypeVar("R", bound=Record | Owning)
 
 #: Actions may finish so long after the server that they ended.
 _FINISHING = timedelta(days=1)

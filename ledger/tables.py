@@ -16,9 +16,21 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from ledger.times import UtcTime
+from ledger.times import UtcDateTime, UtcTime
 
-__all__ = ["export", "export_file", "latest", "metadata", "quarantine", "record", "run", "source"]
+__all__ = [
+    "export",
+    "export_file",
+    "hierarchy_item",
+    "hierarchy_rec",
+    "hierarchy_told",
+    "latest",
+    "metadata",
+    "quarantine",
+    "record",
+    "run",
+    "source",
+]
 
 metadata = MetaData()
 #: Keyword arguments of every table; not typed, for the library takes them by their database's name.
@@ -129,5 +141,41 @@ export_file = Table(
     Column("name", String(255), primary_key=True),
     Column("records", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
+    **_TABLE,
+)
+
+
+def _item_columns(*, create_ts_is_key: bool) -> list[Column[Any]]:
+    return [
+        Column("id", BigInteger, primary_key=True, autoincrement=False),
+        Column("create_ts", UtcDateTime, primary_key=create_ts_is_key, nullable=False),
+        Column("type", String(100), nullable=False),
+        Column("name", String(500), nullable=False),
+        Column("status", String(100)),
+        Column("display_name", String(500)),
+        Column("parent_id", BigInteger),
+    ]
+
+
+#: Every state that an item of the hierarchy was ever in: appended, never rewritten. The columns are those of the first
+#: design, so that its tools read it.
+hierarchy_rec = Table("hierarchy_rec", metadata, *_item_columns(create_ts_is_key=True), **_TABLE)
+
+#: The newest state of each item. It follows from `hierarchy_rec`, and spares reading all of it.
+hierarchy_item = Table(
+    "hierarchy_item",
+    metadata,
+    *_item_columns(create_ts_is_key=False),
+    UniqueConstraint("type", "name", name="hierarchy_item_once"),
+    **_TABLE,
+)
+
+#: What XDMoD was last told under each key of a file that would be told twice.
+hierarchy_told = Table(
+    "hierarchy_told",
+    metadata,
+    Column("file", String(32), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("line", Text, nullable=False),
     **_TABLE,
 )

@@ -1,6 +1,6 @@
 """Appends to the ledger, for whoever holds a source's lock: runs, records, what was set aside."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -12,6 +12,7 @@ from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
 from ledger.database import writing
+from ledger.ownership import Owning
 from ledger.records import Record, Server
 from ledger.tables import latest, quarantine, record, run
 
@@ -73,20 +74,23 @@ class Writer:
         run_id: RunId,
         window_to: datetime,
         observed: datetime,
-        records: Iterable[Record],
+        records: Iterable[Record | Owning],
         rejected: Iterable[Rejected] = (),
         counts: Mapping[str, int] | None = None,
         mode: Mode | None = None,
+        also: Callable[[Connection], Mapping[str, int]] | None = None,
     ) -> dict[str, int]:
         """Append what is new and move the watermark to `window_to`, in one transaction.
 
-        `mode` is said where only the run itself found out how much was to be read. Returns the counts given and,
-        beside them, how many records were `appended` and how many `rejected`, newly or again.
+        `mode` is said where only the run itself found out how much was to be read. `also` writes what else belongs to
+        the run, in the same transaction, and returns its counts. Returns all counts and, beside them, how many records
+        were `appended` and how many `rejected`, newly or again.
         """
         with writing(self._engine) as connection:
             appended, last_seq = self._append(connection, run_id, observed, records)
             totals = {
                 **(counts or {}),
+                **(also(connection) if also else {}),
                 "appended": appended,
                 "rejected": self._set_aside(connection, run_id, observed, rejected),
             }
@@ -111,7 +115,7 @@ class Writer:
             connection.execute(update(run).where(run.c.id == run_id).values(**values))
 
     def _append(
-        self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record]
+        self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record | Owning]
     ) -> tuple[int, int]:
         last = first = int(connection.scalar(select(func.max(record.c.seq))) or 0)
         for rows in _chunks(_row(item, observed) for item in records):
@@ -182,7 +186,7 @@ _UPDATE_LATEST = (
 )
 
 
-def _row(item: Record, observed: datetime) -> _Row:
+def _row(item: Record | Owning, observed: datetime) -> _Row:
     body = msgspec.json.encode(item).decode()
     begins = item.created if isinstance(item, Server) else None
     ends = (item.terminated or observed) if isinstance(item, Server) and item.ended else None

@@ -1,9 +1,8 @@
 """A session with one OpenStack cloud: credentials, endpoints, microversions, retries, and errors in plain words."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import Any, NamedTuple, Self, TypeVar
+from datetime import datetime
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode, urlsplit
 
 import msgspec
@@ -12,12 +11,12 @@ from keystoneauth1.adapter import Adapter
 from keystoneauth1.session import TCPKeepAliveAdapter
 from openstack.config.cloud_region import CloudRegion
 
+from collectors.http import Answer, time_of
 from collectors.openstack.entry import region_of
 from collectors.openstack.settings import OpenStackSource
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
-from ledger.times import EPOCH
 
-__all__ = ["Answer", "Cloud", "Gone", "Microversion"]
+__all__ = ["Cloud", "Gone", "Microversion"]
 
 Microversion = tuple[int, int]
 T = TypeVar("T")
@@ -37,13 +36,6 @@ ROLE = "The account must be one that may read all projects; docs/openstack.md sa
 
 class Gone(SourceUnavailable):
     """What was asked for is not there (404); an error only where it cannot have been deleted, as a list of servers."""
-
-
-class Answer(NamedTuple):
-    """The body of an answer, and when it was given by the clock of whoever gave it (UTC; this machine's if unsaid)."""
-
-    body: bytes
-    at: datetime
 
 
 class Cloud:
@@ -93,7 +85,7 @@ class Cloud:
             headers["X-OpenStack-Nova-API-Version"] = _text(microversion)
         with self._explained(service, path):
             response = self._adapters[service].get(path, headers=headers)
-        return Answer(response.content, _time(response.headers.get("Date")))
+        return Answer(response.content, time_of(response.headers.get("Date")))
 
     def decoded(
         self, service: str, path: str, kind: type[T], microversion: Microversion | None = None
@@ -208,16 +200,6 @@ class _Explained:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
-
-
-def _time(said: str | None) -> datetime:
-    """What a `Date` header says, in UTC; this machine's time where it says none that can be one."""
-    try:
-        at = parsedate_to_datetime(said or "")
-        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
-    except (TypeError, ValueError, OverflowError):
-        return datetime.now(UTC)
-    return at if at >= EPOCH else datetime.now(UTC)
 
 
 def _pair(version: tuple[int | float, ...]) -> Microversion:

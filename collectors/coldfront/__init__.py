@@ -1,0 +1,5 @@
+"""ColdFront, read through its core API or the allocation list of OpenStack and OpenShift sites."""
+
+from collectors.coldfront.settings import ColdFrontSource
+
+__all__ = ["ColdFrontSource"]

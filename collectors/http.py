@@ -1,0 +1,126 @@
+"""A JSON service over HTTP: asked with patience, answered in types, its faults said in words that help an operator."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import NamedTuple, TypeVar
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from urllib3.util import Retry
+
+from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
+from ledger.times import EPOCH
+
+__all__ = ["Answer", "Service", "time_of"]
+
+T = TypeVar("T")
+
+#: Seconds to wait for a connection, and for the next bytes of an answer.
+_PATIENCE = (10.0, 120.0)
+_RETRIED = (429, 500, 502, 503, 504)
+_NOTHING = "Nothing was recorded; run again later."
+
+
+class Answer(NamedTuple):
+    """The body of an answer, and when it was given by the clock of whoever gave it (UTC; this machine's if unsaid)."""
+
+    body: bytes
+    at: datetime
+
+
+class Service:
+    """Asks one service. `name` is what messages call it; `rights` says what an account lacks that is refused."""
+
+    def __init__(self, name: str, base: str, auth: AuthBase, rights: str) -> None:
+        self.name, self.base, self._rights = name, base.rstrip("/"), rights
+        self._session = requests.Session()
+        self._session.auth = auth
+        retries = Retry(
+            total=4, backoff_factor=0.5, status_forcelist=_RETRIED, allowed_methods=None, raise_on_status=False
+        )
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, HTTPAdapter(max_retries=retries))
+
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        """Ask one thing.
+
+        Raises ConfigurationError where the account or the address is wrong, and SourceUnavailable where the service
+        fails in spite of retries.
+        """
+        url = f"{self.base}{path}"
+        try:
+            response = self._session.get(url, params=query, timeout=_PATIENCE)
+        except requests.RequestException as error:
+            raise self._unreachable(url, error) from error
+        if response.status_code != requests.codes.ok:
+            raise self._refused(path, response)
+        return Answer(response.content, time_of(response.headers.get("Date")))
+
+    def decoded(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> tuple[T, datetime]:
+        """Ask one thing, and read the answer as a JSON document of that shape.
+
+        Raises what `get` raises, and SourceUnavailable for an answer of another shape.
+        """
+        body, at = self.get(path, query)
+        return self.read(path, body, kind), at
+
+    def read(self, path: str, body: bytes, kind: type[T]) -> T:
+        """Read an answer as a JSON document of that shape. Raises SourceUnavailable where it is none."""
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            what = "a web page instead of JSON" if body.lstrip()[:1] == b"<" else f"what cannot be read ({error})"
+            raise SourceUnavailable(
+                f"{self.name} answered GET {path} with {what}; it begins {body[:60]!r}. Nothing was recorded; check"
+                f" that {self.base} is its address, or run again later."
+            ) from error
+
+    def _unreachable(self, url: str, error: requests.RequestException) -> XdmodCloudError:
+        if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
+            return ConfigurationError(f"{self.name}: {self.base} is no address that can be asked. Correct its url.")
+        if isinstance(error, requests.exceptions.SSLError):
+            return ConfigurationError(
+                f"{self.name}: the certificate of {self.base} cannot be verified ({_first_line(error)})."
+                " Correct url, or name the authority's file in REQUESTS_CA_BUNDLE."
+            )
+        return SourceUnavailable(f"{self.name} does not answer GET {url} ({_first_line(error)}). {_NOTHING}")
+
+    def _refused(self, path: str, response: requests.Response) -> XdmodCloudError:
+        code, said = response.status_code, _said(response)
+        if code == requests.codes.unauthorized:
+            return ConfigurationError(f"{self.name} refuses the account at GET {path} (401: {said}). {self._rights}")
+        if code == requests.codes.forbidden:
+            return ConfigurationError(f"{self.name} forbids GET {path} to this account (403: {said}). {self._rights}")
+        if code == requests.codes.not_found:
+            return ConfigurationError(f"{self.name} does not know GET {path} (404: {said}). Correct its url.")
+        return SourceUnavailable(f"{self.name} answered GET {path} with {code}: {said}. {_NOTHING}")
+
+
+def time_of(said: str | None) -> datetime:
+    """What a `Date` header says, in UTC; this machine's time where it says none that can be one."""
+    try:
+        at = parsedate_to_datetime(said or "")
+        at = (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return datetime.now(UTC)
+    return at if at >= EPOCH else datetime.now(UTC)
+
+
+def _said(response: requests.Response) -> str:
+    """What an error answer says in short: OAuth's and Django's fields, else how it begins."""
+    try:
+        fields = msgspec.json.decode(response.content, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        kind = "a web page" if response.content.lstrip()[:1] == b"<" else repr(response.content[:60])
+        return f"{response.reason}, {kind}"
+    for name in ("error_description", "detail", "error"):
+        if text := fields.get(name):
+            return " ".join(str(text).split()).rstrip(".")
+    return response.reason
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

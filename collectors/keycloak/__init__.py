@@ -1,0 +1,5 @@
+"""Keycloak, read through its admin API."""
+
+from collectors.keycloak.settings import KeycloakSource
+
+__all__ = ["KeycloakSource"]
