@@ -3,21 +3,16 @@
 Records are spooled by the hour, and each hour is sorted when its day is written.
 """
 
-import errno
-import os
 import re
 import shutil
-import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from hashlib import sha256
 from itertools import groupby, islice
 from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import Self
 
-from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
 from ledger.exports import WrittenFile
+from ledger.files import put_whole, written_safely
 
 __all__ = [
     "DAY_FILE",
@@ -25,10 +20,8 @@ __all__ = [
     "array_lines",
     "as_array",
     "day_of",
-    "put_whole",
     "write_array",
     "write_document",
-    "written_safely",
 ]
 
 #: The names that XDMoD reads. It does not anchor the pattern, so that a number may stand in front.
@@ -122,46 +115,6 @@ def write_document(path: Path, document: bytes, records: int) -> WrittenFile:
     return WrittenFile(path.name, records, digest)
 
 
-def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False) -> str:
-    """Replace a file when its successor is whole; with `keep_rights`, by one of the same owner, group and mode.
-
-    Returns the SHA-256 of the bytes. Raises OSError, and has then changed nothing.
-    """
-    # XDMoD reads a name that merely contains the one it looks for, `.json` included, however the name begins or ends.
-    digest, part = sha256(), path.with_name(f".{path.stem}.part")
-    try:
-        with part.open("wb") as file:
-            for chunk in chunks:
-                digest.update(chunk)
-                file.write(chunk)
-            file.flush()
-            os.fsync(file.fileno())
-            if keep_rights and path.exists():
-                _give_rights(file.fileno(), path.stat())
-        part.replace(path)
-        _keep_names(path.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    return digest.hexdigest()
-
-
-def _keep_names(folder: Path) -> None:
-    """Make sure that a power cut does not undo a renaming that the ledger counts on."""
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
-def _give_rights(file: int, wanted: os.stat_result) -> None:
-    given = os.fstat(file)
-    if (given.st_uid, given.st_gid) != (wanted.st_uid, wanted.st_gid):
-        os.fchown(file, wanted.st_uid, wanted.st_gid)
-    os.fchmod(file, stat.S_IMODE(wanted.st_mode))
-
-
 def as_array(lines: Iterable[bytes]) -> Iterator[bytes]:
     """A JSON array of encoded records, a record a line, in chunks of many."""
     before, rest = b"[\n", iter(lines)
@@ -180,20 +133,3 @@ def day_of(name: str) -> str | None:
     """The day of a day file, by its name; none for other files."""
     match = DAY_FILE.search(name)
     return match[1] if match else None
-
-
-@contextmanager
-def written_safely(place: Path, named_by: str = "[outbox]") -> Iterator[None]:
-    """Turn what the file system says into errors that an operator can act on; `named_by` is what names the place."""
-    try:
-        yield
-    except OSError as error:
-        raise _explain(place, named_by, error) from error
-
-
-def _explain(place: Path, named_by: str, error: OSError) -> XdmodCloudError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return SourceUnavailable(
-            f"There is no room left to write {place} ({error.strerror}). Nothing is lost: make room, then run again."
-        )
-    return ConfigurationError(f"Cannot write {place}: {error.strerror}. Correct {named_by} or the folder's rights.")

@@ -6,7 +6,8 @@ from pathlib import Path
 import jsonschema_rs
 import msgspec
 
-from exporters.outbox import write_array, written_safely
+from exporters.outbox import write_array
+from ledger.files import written_safely
 
 __all__ = ["Unfit", "fault", "set_aside"]
 

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from exporters.hypervisors.facts import Facts, document, file_name, history, sorted_out, statements
-from exporters.outbox import write_document, written_safely
+from exporters.outbox import write_document
 from exporters.quarantine import Unfit, set_aside
 from ledger import Kind, Ledger
 from ledger.exports import Export, ExportId, Exports, WrittenFile
+from ledger.files import written_safely
 from ledger.locks import sole_writer
 from ledger.store import Seq
 

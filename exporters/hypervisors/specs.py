@@ -11,9 +11,9 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 import schemas
 from exporters.hypervisors.facts import Facts, history, sorted_out
-from exporters.outbox import put_whole, written_safely
 from exporters.quarantine import Unfit, fault, set_aside
 from ledger import ConfigurationError, Kind, Ledger
+from ledger.files import put_whole, written_safely
 from ledger.locks import sole_writer
 
 __all__ = ["ExportedSpecs", "export_specs"]

@@ -14,8 +14,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import exporters.outbox
-from exporters.outbox import DaySpool, array_lines, put_whole, write_array
+from exporters.outbox import DaySpool, array_lines, write_array
 from ledger import ConfigurationError, SourceUnavailable
+from ledger.files import put_whole
 
 #: XDMoD's patterns of names, which it does not anchor.
 READ = (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d_\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.json", r"hypervisor_facts_[0-9T:-]{19}.json")
