@@ -2,6 +2,7 @@
 
 import click
 
+from cli import hierarchy
 from cli.output import json_option, print_json, progress_of, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
@@ -12,7 +13,10 @@ __all__ = ["collect"]
 
 @click.group()
 def collect() -> None:
-    """Read what the clouds did into the ledger."""
+    """Read what the clouds did, and who owns what, into the ledger."""
+
+
+collect.add_command(hierarchy.collect)
 
 
 @collect.command(short_help="Read Nova, Keystone and Placement.")

@@ -10,6 +10,7 @@ import click
 
 from cli.collect import collect
 from cli.export import export
+from cli.hierarchy import hierarchy
 from cli.ledger import ledger
 from cli.quantities import days, report, sessions
 from cli.verify import verify
@@ -37,7 +38,7 @@ def command(context: click.Context, config: Path | None, verbose: bool) -> None:
     context.obj = config
 
 
-for part in (collect, export, sessions, days, report, verify, ledger):
+for part in (collect, export, hierarchy, sessions, days, report, verify, ledger):
     command.add_command(part)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple, NewType, Self, TypeVar
+from typing import NamedTuple, NewType, Self, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import Engine, RowMapping, and_, func, or_, select
@@ -25,7 +25,7 @@ R = TypeVar("R", bound=Record | Owning)
 
 #: Actions may finish so long after the server that they ended.
 _FINISHING = timedelta(days=1)
-_DECODERS: dict[Kind, Callable[[str], Record]] = {
+_DECODERS: dict[Kind, Callable[[str], Record | Owning]] = {
     Kind.SERVER: msgspec.json.Decoder(Server).decode,
     Kind.ACTION: msgspec.json.Decoder(Action).decode,
     Kind.PROJECT: msgspec.json.Decoder(Named).decode,
@@ -33,6 +33,7 @@ _DECODERS: dict[Kind, Callable[[str], Record]] = {
     Kind.DOMAIN: msgspec.json.Decoder(Named).decode,
     Kind.HYPERVISOR: msgspec.json.Decoder(Hypervisor).decode,
     Kind.FLAVOR: msgspec.json.Decoder(Flavor).decode,
+    **{kind.kind: msgspec.json.Decoder(kind).decode for kind in get_args(Owning)},
 }
 
 
@@ -41,7 +42,7 @@ class Entry(NamedTuple):
 
     seq: Seq
     observed: datetime
-    record: Record
+    record: Record | Owning
 
 
 class Watermark(NamedTuple):

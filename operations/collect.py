@@ -1,15 +1,15 @@
 """Collect: read the clouds into the ledger, each under its lock, each run recorded."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 from msgspec import Struct
 
 from collectors.openstack import Cloud, OpenStackSource, read_cloud
-from ledger import Ledger, Mode, XdmodCloudError
+from ledger import Ledger, Mode, RunId, Writer, XdmodCloudError
 
-__all__ = ["CollectRun", "collect_openstack"]
+__all__ = ["CollectRun", "collect_openstack", "failure_recorded"]
 
 
 class CollectRun(Struct, frozen=True):
@@ -37,14 +37,21 @@ def collect_openstack(
     with ledger.writer(settings.name) as writer:
         mark = ledger.watermark(settings.name)
         run = writer.begin(Mode.SWEEP if sweep else Mode.CHANGES, mark.at if mark else None)
-        try:
+        with failure_recorded(writer, run):
             cloud = Cloud.connect(settings)
             read = read_cloud(cloud, settings, ledger, progress, sweep=sweep, accept_vanished=accept_vanished)
             counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts, read.mode)
-        except Exception as error:
-            # The reason counts, not that it could not be written down.
-            with suppress(XdmodCloudError):
-                known = isinstance(error, XdmodCloudError)
-                writer.fail(run, str(error) if known else f"unexpected {type(error).__name__}: {error}")
-            raise
     return CollectRun(settings.name, read.mode, read.at, counts, read.warnings)
+
+
+@contextmanager
+def failure_recorded(writer: Writer, run: RunId) -> Iterator[None]:
+    """Record it in the run if it fails, whatever the reason."""
+    try:
+        yield
+    except Exception as error:
+        # The reason counts, not that it could not be written down.
+        with suppress(XdmodCloudError):
+            known = isinstance(error, XdmodCloudError)
+            writer.fail(run, str(error) if known else f"unexpected {type(error).__name__}: {error}")
+        raise

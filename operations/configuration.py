@@ -2,22 +2,29 @@
 
 import os
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jsonschema_rs
 import msgspec
 from msgspec import Struct
 
 import schemas
+from collectors.coldfront import ColdFrontSource
+from collectors.keycloak import KeycloakSource
+from collectors.openshift import OpenShiftSource
 from collectors.openstack import OpenStackSource
+from hierarchy import SOURCE, Cloud, CloudKind, HierarchySettings, clouds_of
 from ledger import ConfigurationError
+from ledger.ownership import ROOT
 
 __all__ = ["Configuration", "load"]
 
 DEFAULT = "xdmod-cloud.toml"
 VARIABLE = "XDMOD_CLOUD_CONFIG"
 _LONGEST_SWEEP = 1_000_000
+T = TypeVar("T")
 
 
 class Configuration(Struct, frozen=True):
@@ -27,6 +34,15 @@ class Configuration(Struct, frozen=True):
     ledger_url: str
     outbox: Path
     openstack: tuple[OpenStackSource, ...]
+    openshift: tuple[OpenShiftSource, ...]
+    coldfront: ColdFrontSource | None
+    keycloak: KeycloakSource | None
+    hierarchy: HierarchySettings
+
+    @property
+    def clouds(self) -> tuple[Cloud, ...]:
+        """All clouds, as the hierarchy sees them."""
+        return clouds_of(self.openstack, self.openshift)
 
     def chosen(self, names: tuple[str, ...]) -> tuple[OpenStackSource, ...]:
         """The clouds of those names; all, if none is named. Raises ConfigurationError for a name that is not there."""
@@ -60,17 +76,34 @@ def load(file: Path | None) -> Configuration:
         if where.startswith("ledger") and fault.kind.name != "additionalProperties":
             said_there = "write url or url_file, not both, as a text (what stands there is not repeated: a secret?)"
         raise ConfigurationError(f"{path}: {where}: {said_there}")
-    sources = tuple(_source(path, number, table) for number, table in enumerate(said.get("openstack", [])))
-    for key in ("name", "resource"):
-        values = [getattr(source, key) for source in sources]
-        if twice := {value for value in values if values.count(value) > 1}:
-            raise ConfigurationError(f'{path}: two [[openstack]] have the {key} "{twice.pop()}"; each needs its own.')
-    return Configuration(
-        path,
-        _ledger_url(path, said.get("ledger", {})),
-        path.parent / said.get("outbox", {}).get("directory", "outbox"),
-        sources,
+    found = Configuration(
+        file=path,
+        ledger_url=_ledger_url(path, said.get("ledger", {})),
+        outbox=path.parent / said.get("outbox", {}).get("directory", "outbox"),
+        openstack=tuple(_openstack(path, number, table) for number, table in enumerate(said.get("openstack", []))),
+        openshift=tuple(msgspec.convert(table, OpenShiftSource) for table in said.get("openshift", [])),
+        coldfront=_table(path, said, "coldfront", ColdFrontSource, ("token_file",)),
+        keycloak=_table(path, said, "keycloak", KeycloakSource, ("secret_file",)),
+        hierarchy=_table(path, said, "hierarchy", HierarchySettings, ("ownership",)) or HierarchySettings(),
     )
+    _check_names(found)
+    return found
+
+
+def _check_names(found: Configuration) -> None:
+    """Raise ConfigurationError where two clouds share a name, or one is named that is not there."""
+    kinds = {cloud.name: cloud.kind for cloud in found.clouds}
+    for key in ("name", "resource", "coldfront_resource"):
+        values = [value for cloud in found.clouds if (value := getattr(cloud, key))]
+        if twice := {value for value in values if values.count(value) > 1}:
+            tables = " or ".join(sorted({f"[[{cloud.kind}]]" for cloud in found.clouds}))
+            raise ConfigurationError(f'{found.file}: two {tables} have the {key} "{twice.pop()}"; each needs its own.')
+    names = [*kinds, SOURCE, ROOT, *(source.name for source in (found.coldfront, found.keycloak) if source)]
+    if clash := {name for name in names if names.count(name) > 1}:
+        raise ConfigurationError(f'{found.file}: the name "{clash.pop()}" is taken; choose another.')
+    for name in found.hierarchy.keystone:
+        if kinds.get(name) is not CloudKind.OPENSTACK:
+            raise ConfigurationError(f'{found.file}: hierarchy.keystone: there is no [[openstack]] "{name}".')
 
 
 def _faults(path: Path, said: dict[str, Any]) -> list[jsonschema_rs.ValidationError]:
@@ -82,15 +115,32 @@ def _faults(path: Path, said: dict[str, Any]) -> list[jsonschema_rs.ValidationEr
         ) from error
 
 
-def _source(path: Path, number: int, table: dict[str, Any]) -> OpenStackSource:
-    try:
-        source = msgspec.convert(table, OpenStackSource)
-    except msgspec.ValidationError as error:
-        fault, _, key = str(error).partition(" - at `$.")
-        raise ConfigurationError(f"{path}: openstack.{number}.{key.rstrip('`')}: {fault}") from error
+def _openstack(path: Path, number: int, table: dict[str, Any]) -> OpenStackSource:
+    source = _converted(path, f"openstack.{number}", table, OpenStackSource)
     if not 0 < source.sweep_hours <= _LONGEST_SWEEP:
         raise ConfigurationError(f"{path}: openstack.{number}.sweep_hours: write a number up to {_LONGEST_SWEEP:,}")
     return source
+
+
+def _table(path: Path, said: dict[str, Any], name: str, kind: type[T], files: Sequence[str]) -> T | None:
+    """A table of the file, if it is there; the paths in its keys `files` are relative to the file."""
+    if name not in said:
+        return None
+    table = dict(said[name])
+    for key in files:
+        if isinstance(table.get(key), list):
+            table[key] = [str(path.parent / one) for one in table[key]]
+        elif key in table:
+            table[key] = str(path.parent / table[key])
+    return _converted(path, name, table, kind)
+
+
+def _converted(path: Path, where: str, table: dict[str, Any], kind: type[T]) -> T:
+    try:
+        return msgspec.convert(table, kind, dec_hook=lambda wanted, value: wanted(value))
+    except msgspec.ValidationError as error:
+        fault, _, key = str(error).partition(" - at `$.")
+        raise ConfigurationError(f"{path}: {where}.{key.rstrip('`')}: {fault}") from error
 
 
 def _ledger_url(path: Path, ledger: dict[str, Any]) -> str:

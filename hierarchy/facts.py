@@ -1,0 +1,115 @@
+"""What is known of who owns what: everything that sources ever told, each as it was told last."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from collectors.told import Told
+from ledger import Kind, Ledger
+from ledger.ownership import (
+    Allocation,
+    CloudProject,
+    Membership,
+    Organization,
+    Owning,
+    Person,
+    ResearchProject,
+    Share,
+    TreeProject,
+)
+
+__all__ = ["SOURCE", "Facts", "facts_as_of", "known_facts", "news"]
+
+#: What the ledger calls all of it.
+SOURCE = "hierarchy"
+#: The kinds of record, in the order in which they are appended.
+_TYPES: tuple[type[Owning], ...] = (
+    Person,
+    Organization,
+    ResearchProject,
+    Allocation,
+    CloudProject,
+    Membership,
+    TreeProject,
+    Share,
+)
+T = TypeVar("T", bound=Owning)
+_Thing = tuple[Kind, str, str]
+
+
+class Facts:
+    """The newest record of each thing, those that are gone included."""
+
+    def __init__(self, records: Iterable[Owning]) -> None:
+        self._records: dict[_Thing, Owning] = {_thing(record): record for record in records}
+
+    def all(self, kind: type[T]) -> Iterator[T]:
+        """The records of one kind."""
+        return (record for record in self._records.values() if isinstance(record, kind))
+
+    def present(self, kind: type[T]) -> Iterator[T]:
+        """The records of one kind that are not gone."""
+        return (record for record in self.all(kind) if not record.gone)
+
+    def get(self, record: Owning) -> Owning | None:
+        """What is known of the thing that a record is about."""
+        return self._records.get(_thing(record))
+
+    def overlaid(self, records: Iterable[Owning]) -> "Facts":
+        """What is known once these records are known, too."""
+        return Facts([*self._records.values(), *records])
+
+
+class News(Struct, frozen=True):
+    """What sources told that was not known: the records to append, and how many things of each kind are gone now."""
+
+    records: list[Owning]
+    gone: dict[Kind, int]
+    present: dict[Kind, int]
+
+
+def known_facts(ledger: Ledger) -> Facts:
+    """What the ledger knows."""
+    return Facts(record for kind in _TYPES for record in ledger.newest(SOURCE, kind))
+
+
+def facts_as_of(ledger: Ledger, moment: datetime) -> Facts:
+    """What the ledger knew at a moment (UTC)."""
+    mark = ledger.watermark(SOURCE)
+    entries = (entry for kind in _TYPES for entry in (ledger.entries(SOURCE, kind.kind, mark.seq) if mark else ()))
+    # Entries come in the order in which they were learned, so that the newest of each thing stays.
+    return Facts(entry.record for entry in entries if entry.observed <= moment and isinstance(entry.record, Owning))
+
+
+def news(known: Facts, told: Sequence[Told]) -> News:
+    """What of the things told is new, and what is no longer told by the source that told it."""
+    records = list[Owning]()
+    gone, present = dict[Kind, int](), dict[Kind, int]()
+    for kind in _TYPES:
+        sources = [one for one in told if kind.kind in one.kinds]
+        fresh = {_thing(record): record for one in sources for record in one.records if isinstance(record, kind)}
+        before = [record for record in known.present(kind) if any(_is_from(record, one.source) for one in sources)]
+        lost = [record for record in before if _thing(record) not in fresh]
+        records += [record for record in fresh.values() if known.get(record) != record]
+        records += [replace(record, gone=True) for record in lost]
+        if sources:
+            gone[kind.kind], present[kind.kind] = len(lost), len(before)
+    return News(records, gone, present)
+
+
+def _thing(record: Owning) -> _Thing:
+    return record.kind, record.subject, record.identity
+
+
+def _is_from(record: Owning, source: str) -> bool:
+    """Whether a record is one that this source told."""
+    if isinstance(record, ResearchProject | Allocation):
+        return record.source == source
+    if isinstance(record, CloudProject):
+        return record.cloud == source
+    if isinstance(record, Membership):
+        return record.project.startswith(f"{source}/")
+    return True

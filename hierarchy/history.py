@@ -1,0 +1,107 @@
+"""The history of the hierarchy in the ledger: read as it is now or was at any time, and only ever appended to."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+
+from hierarchy.records import Item, ItemId, Level, State
+from ledger.tables import hierarchy_item, hierarchy_rec
+
+__all__ = ["append", "as_of", "current", "find", "first_seen", "life", "newest_time", "states"]
+
+_ACTIVE, _INACTIVE = "Active", "Inactive"
+_AT_ONCE = 5000
+
+
+def current(connection: Connection) -> Iterator[State]:
+    """The newest state of every item, by id; no history is read."""
+    return _states(connection, select(hierarchy_item).order_by(hierarchy_item.c.id))
+
+
+def as_of(connection: Connection, moment: datetime) -> Iterator[State]:
+    """The state that every item was in at a moment (UTC), by id."""
+    rec = hierarchy_rec
+    newest = (
+        select(rec.c.id, func.max(rec.c.create_ts).label("create_ts"))
+        .where(rec.c.create_ts <= moment)
+        .group_by(rec.c.id)
+        .subquery()
+    )
+    joined = rec.join(newest, and_(rec.c.id == newest.c.id, rec.c.create_ts == newest.c.create_ts))
+    return _states(connection, select(rec).select_from(joined).order_by(rec.c.id))
+
+
+def states(connection: Connection) -> Iterator[State]:
+    """Every state that every item was ever in, item by item, the oldest first."""
+    return _states(connection, select(hierarchy_rec).order_by(hierarchy_rec.c.id, hierarchy_rec.c.create_ts))
+
+
+def life(connection: Connection, id: ItemId) -> list[State]:
+    """Every state that one item was in, the oldest first."""
+    chosen = select(hierarchy_rec).where(hierarchy_rec.c.id == id).order_by(hierarchy_rec.c.create_ts)
+    return list(_states(connection, chosen))
+
+
+def find(connection: Connection, wanted: str) -> list[Item]:
+    """The items that are called so, by id, lookup name or shown name; the shown name in any case of letters."""
+    item = hierarchy_item
+    fits = or_(item.c.name == wanted, func.lower(item.c.display_name) == wanted.lower())
+    if wanted.isdecimal():
+        fits = or_(fits, item.c.id == int(wanted))
+    return [state.item for state in _states(connection, select(item).where(fits).order_by(item.c.id))]
+
+
+def newest_time(connection: Connection) -> datetime | None:
+    """When the newest state began (UTC); none in an empty history."""
+    time: datetime | None = connection.scalar(select(func.max(hierarchy_item.c.create_ts)))
+    return time
+
+
+def first_seen(connection: Connection, ids: Iterable[ItemId]) -> datetime | None:
+    """When the first of some items appeared (UTC)."""
+    wanted, found = list(ids), list[datetime]()
+    for start in range(0, len(wanted), _AT_ONCE):
+        chosen = hierarchy_rec.c.id.in_(wanted[start : start + _AT_ONCE])
+        found.extend(filter(None, [connection.scalar(select(func.min(hierarchy_rec.c.create_ts)).where(chosen))]))
+    return min(found, default=None)
+
+
+def append(connection: Connection, at: datetime, items: Iterable[Item], known: set[ItemId]) -> None:
+    """Write new states, all from one time (UTC) on. `known` are the items that are there already."""
+    rows = [_row(item, at) for item in items]
+    new = [row for row in rows if row["id"] not in known]
+    old = [{f"_{name}": value for name, value in row.items()} for row in rows if row["id"] in known]
+    for table, inserted in ((hierarchy_rec, rows), (hierarchy_item, new)):
+        if inserted:
+            connection.execute(insert(table), inserted)
+    if old:
+        connection.execute(_UPDATE, old)
+
+
+_CHANGING = ("create_ts", "status", "display_name", "parent_id")
+_UPDATE = (
+    update(hierarchy_item)
+    .where(hierarchy_item.c.id == bindparam("_id"))
+    .values({name: bindparam(f"_{name}") for name in _CHANGING})
+)
+
+
+def _row(item: Item, at: datetime) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "create_ts": at,
+        "type": item.level.value,
+        "name": item.name,
+        "status": _ACTIVE if item.active else _INACTIVE,
+        "display_name": item.display,
+        "parent_id": item.parent,
+    }
+
+
+def _states(connection: Connection, chosen: Any) -> Iterator[State]:
+    levels = {level.value: level for level in Level}
+    for row in connection.execution_options(yield_per=_AT_ONCE).execute(chosen):
+        id, since, level, name, status, display, parent = row
+        yield State(since, Item(id, levels[level], name, status == _ACTIVE, display or "", parent))

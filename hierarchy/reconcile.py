@@ -1,0 +1,40 @@
+"""What the hierarchy is to become against what it is: the new states, and the guard against losing too much of it."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from hierarchy.records import Item, Key, Level
+from hierarchy.settings import HierarchySettings
+from ledger import ConfigurationError
+
+__all__ = ["changes", "guard", "removals"]
+
+_BOTTOM_UP = {level: -depth for depth, level in enumerate(Level)}
+
+
+def changes(current: Mapping[Key, Item], in_force: Iterable[Item]) -> list[Item]:
+    """The new states: what appears or changes, parents first; then what is no longer in force, children first."""
+    wanted = {item.id: item for item in in_force}
+    known = {item.id: item for item in current.values()}
+    told = [item for item in wanted.values() if known.get(item.id) != item]
+    ended = [item._replace(active=False) for item in known.values() if item.active and item.id not in wanted]
+    return [*told, *sorted(ended, key=lambda item: (_BOTTOM_UP[item.level], -item.id))]
+
+
+def removals(current: Mapping[Key, Item], changed: Iterable[Item]) -> dict[str, tuple[int, int]]:
+    """How many active items of each level are about to become inactive, and of how many."""
+    losing = Counter(item.level for item in changed if not item.active)
+    active = Counter(item.level for item in current.values() if item.active)
+    return {level: (losing[level], active[level]) for level in Level}
+
+
+def guard(losses: Mapping[str, tuple[int, int]], settings: HierarchySettings, accepted: int | None) -> None:
+    """Raise ConfigurationError where more is about to be lost than is credible, unless so many were `accepted`."""
+    for what, (lost, of) in losses.items():
+        credible = max(settings.accepted_removals, int(of * settings.accepted_removals_percent / 100))
+        if lost > max(credible, accepted or 0):
+            raise ConfigurationError(
+                f"{lost} of {of} active items of the level {what} would become inactive, and {credible} are believed"
+                " without asking. That looks like a wrong or partial answer. Nothing was recorded; if they are really"
+                f" gone, run once with --accept-removals {max(lost for lost, _ in losses.values())}."
+            )

@@ -1,0 +1,77 @@
+"""Hierarchy: read who owns what, keep its history, and tell XDMoD of it."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+
+from collectors.coldfront import ColdFrontSource, read_coldfront
+from collectors.keycloak import Login, read_keycloak
+from collectors.openstack import Cloud, read_ownership
+from collectors.told import Told
+from hierarchy import SOURCE
+from hierarchy.export import ExportedHierarchy, export_as_of, export_now
+from hierarchy.keep import keep
+from hierarchy.ownership_files import read_ownership_files
+from ledger import ConfigurationError, Ledger, Mode
+from operations.collect import CollectRun, failure_recorded
+from operations.configuration import Configuration
+
+__all__ = ["collect_hierarchy", "export_hierarchy"]
+
+Progress = Callable[[str, int, int], None]
+
+
+def collect_hierarchy(
+    ledger: Ledger, configuration: Configuration, progress: Progress, *, accept_removals: int | None = None
+) -> CollectRun:
+    """Read all sources of who owns what, and write what changed; nothing of it where one of them fails.
+
+    `accept_removals` items of a level may become inactive, however many are believed otherwise. Raises what the
+    reading and the keeping raise; the run is then recorded as failed.
+    """
+    with ledger.writer(SOURCE) as writer:
+        mark = ledger.watermark(SOURCE)
+        run = writer.begin(Mode.SWEEP, mark.at if mark else None)
+        with failure_recorded(writer, run):
+            settings = configuration.hierarchy
+            placed = read_ownership_files(settings.ownership)
+            told = list(_read(configuration, progress))
+            in_force = (configuration.coldfront or ColdFrontSource("")).in_force
+            kept = keep(ledger, writer, run, told, placed, settings, configuration.clouds, in_force, accept_removals)
+    return CollectRun(SOURCE, Mode.SWEEP, kept.at, kept.counts, kept.warnings)
+
+
+def _read(configuration: Configuration, progress: Progress) -> Iterator[Told]:
+    """Read one source after the other: ColdFront first, whose clock counts."""
+    login = Login(configuration.keycloak) if configuration.keycloak else None
+    if configuration.coldfront:
+        yield read_coldfront(configuration.coldfront, login, progress)
+    if configuration.keycloak and login:
+        yield read_keycloak(configuration.keycloak, login, progress)
+    keystones = [source for source in configuration.openstack if source.name in configuration.hierarchy.keystone]
+    for source in keystones:
+        yield read_ownership(Cloud.connect(source), source)
+    if not (configuration.coldfront or configuration.keycloak or keystones):
+        raise ConfigurationError(
+            f"{configuration.file} names nothing that tells who owns what. Add a table [coldfront], and mostly"
+            " [keycloak]."
+        )
+
+
+def export_hierarchy(
+    ledger: Ledger,
+    configuration: Configuration,
+    folder: Path | None = None,
+    *,
+    as_of: datetime | None = None,
+    changed_only: bool = False,
+) -> ExportedHierarchy:
+    """Write the four CSVs into a folder: in the outbox unless another is named, of a past moment (UTC) one of its own.
+
+    Raises what `export_now` and `export_as_of` raise.
+    """
+    if as_of is None:
+        folder = folder or configuration.outbox / "hierarchy"
+        return export_now(ledger, configuration.clouds, folder, changed_only=changed_only)
+    folder = folder or configuration.outbox / f"hierarchy-{as_of:%Y-%m-%d}"
+    return export_as_of(ledger, configuration.clouds, folder, as_of)
