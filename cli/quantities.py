@@ -9,7 +9,7 @@ from cli.output import json_option, print_json, print_table, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from operations.report import report_month
-from reporter import Period, notes, usage_table
+from reporter import Period, divisions, notes, usage_table
 from usage import Engine
 
 __all__ = ["days", "report", "sessions"]
@@ -72,7 +72,7 @@ def report(context: Context, names: tuple[str, ...], month: str, directory: Path
         said, files = report_month(state.ledger, settings, period, directory / settings.resource)
         results.append({"source": settings.name, "report": said, "files": files})
         if not as_json:
-            for table in (usage_table(said, by) for by in ("project", "user", "flavor")):
+            for table in (usage_table(said, by) for by in divisions(said)):
                 print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
             for note in notes(said):
                 click.echo(note)

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, u
 from hierarchy.records import Item, ItemId, Level, State
 from ledger.tables import hierarchy_item, hierarchy_rec
 
-__all__ = ["append", "as_of", "current", "find", "first_seen", "life", "newest_time", "states"]
+__all__ = ["append", "as_of", "between", "current", "find", "first_seen", "first_states", "life", "newest_time"]
 
 _ACTIVE, _INACTIVE = "Active", "Inactive"
 _AT_ONCE = 5000
@@ -33,9 +33,19 @@ def as_of(connection: Connection, moment: datetime) -> Iterator[State]:
     return _states(connection, select(rec).select_from(joined).order_by(rec.c.id))
 
 
-def states(connection: Connection) -> Iterator[State]:
-    """Every state that every item was ever in, item by item, the oldest first."""
-    return _states(connection, select(hierarchy_rec).order_by(hierarchy_rec.c.id, hierarchy_rec.c.create_ts))
+def first_states(connection: Connection, *, after: datetime) -> Iterator[State]:
+    """The first state of every item that appeared after a moment (UTC), by id."""
+    rec = hierarchy_rec
+    first = select(rec.c.id, func.min(rec.c.create_ts).label("create_ts")).group_by(rec.c.id).subquery()
+    joined = rec.join(first, and_(rec.c.id == first.c.id, rec.c.create_ts == first.c.create_ts))
+    return _states(connection, select(rec).select_from(joined).where(rec.c.create_ts > after).order_by(rec.c.id))
+
+
+def between(connection: Connection, start: datetime, end: datetime) -> Iterator[State]:
+    """Every state that began after one moment and before another (UTC), item by item, the oldest first."""
+    rec = hierarchy_rec
+    chosen = select(rec).where(rec.c.create_ts > start, rec.c.create_ts < end).order_by(rec.c.id, rec.c.create_ts)
+    return _states(connection, chosen)
 
 
 def life(connection: Connection, id: ItemId) -> list[State]:

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from collectors.openstack import OpenStackSource
 from exporters.openstack import horizon_of, write_lives
+from hierarchy.owners import owners
 from ledger import DataError, Ledger
 from ledger.exports import Export
 from reporter import Period, UsageReport, usage_report, write_report
@@ -46,5 +47,5 @@ def report_month(
 ) -> tuple[UsageReport, list[Path]]:
     """Report one month of one cloud; returns what it says and the files written."""
     with ledger_sessions(ledger, settings, (period.start, period.end)) as engine:
-        report = usage_report(engine, period)
+        report = usage_report(engine, period, owners(ledger, settings.name, (period.start, period.end)))
         return report, write_report(report, engine, directory, settings.resource)

@@ -2,7 +2,7 @@
 
 from reporter.periods import Period
 from reporter.records import Cell, Daily, Group, Line, Table, UsageReport, Used
-from reporter.tables import notes, usage_table
+from reporter.tables import divisions, notes, usage_table
 from reporter.usage_report import usage_report
 from reporter.writing import write_report
 
@@ -15,6 +15,7 @@ __all__ = [
     "Table",
     "UsageReport",
     "Used",
+    "divisions",
     "notes",
     "usage_report",
     "usage_table",

@@ -59,14 +59,15 @@ def session_rows(engine: Engine, period: Period) -> Iterator[dict[str, str]]:
 
 
 def usage_rows(report: UsageReport) -> Iterator[dict[str, str]]:
-    """Yield a row for each project, user and flavor."""
+    """Yield a row for each project, user and flavor, and for each owner that the project had."""
     return (_usage_row(line) for line in report.lines)
 
 
 def _usage_row(line: Line) -> dict[str, str]:
     used = line.used
     core = None if used.unsized else used.core
-    row: dict[str, Any] = {"project": line.project, "user": line.user, "flavor": line.flavor, "servers": used.servers}
+    names = {name: getattr(line, name) for name in ("institution", "pi", "project", "user", "flavor")}
+    row: dict[str, Any] = {**names, "servers": used.servers}
     quantities = {
         "active": used.active,
         "core": core,

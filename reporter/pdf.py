@@ -81,6 +81,8 @@ def _story(report: UsageReport, resource: str, title: str, digest: str) -> list[
         _totals(report.total),
         *_said(notes(report)),
         *_charted(series_of(report)),
+        *(_section("By institution", "Institution", report.institutions, report.total) if report.institutions else ()),
+        *(_section("By PI", "PI", report.pis, report.total) if report.pis else ()),
         *_section("By project", "Project", report.projects, report.total),
         *_section("By user", "User", report.users, report.total),
         *_section("By flavor", "Flavor", report.flavors, report.total),

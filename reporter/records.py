@@ -32,15 +32,20 @@ class Used(Struct, frozen=True):
 
 
 class Group(Struct, frozen=True):
-    """What one project, user or flavor used; None is the unknown one."""
+    """What one institution, PI, project, user or flavor used; None is the unknown one."""
 
     name: str | None
     used: Used
 
 
 class Line(Struct, frozen=True):
-    """What one user used in one project with one flavor; a flavor is None where its size is not known."""
+    """What one user used in one project with one flavor, while it belonged to one PI of one institution.
 
+    A flavor is None where its size is not known.
+    """
+
+    institution: str | None
+    pi: str | None
     project: str | None
     user: str | None
     flavor: str | None
@@ -59,12 +64,15 @@ class UsageReport(Struct, frozen=True):
     """Who used what in a period. Groups are by core seconds, the most first; lines by name.
 
     A server counts once in each group that it was in, so that servers do not add up where all else does.
+    Institutions and PIs are there where it is known who owns the projects.
     `first` and `last` are the times between which there are sessions at all, in the period or not.
     """
 
     period: Period
     total: Used
     lines: tuple[Line, ...]
+    institutions: tuple[Group, ...]
+    pis: tuple[Group, ...]
     projects: tuple[Group, ...]
     users: tuple[Group, ...]
     flavors: tuple[Group, ...]

@@ -6,7 +6,15 @@ from typing import Literal
 
 from reporter.records import UNKNOWN, Cell, Group, Table, UsageReport, Used
 
-__all__ = ["hours", "notes", "usage_table"]
+__all__ = ["By", "divisions", "hours", "notes", "usage_table"]
+
+
+By = Literal["institution", "PI", "project", "user", "flavor"]
+
+
+def divisions(report: UsageReport) -> tuple[By, ...]:
+    """Return what a report is divided by: institutions and PIs only where it is known who owns the projects."""
+    return ("institution", "PI", "project", "user", "flavor") if report.institutions else ("project", "user", "flavor")
 
 
 def hours(seconds: int) -> str:
@@ -15,12 +23,18 @@ def hours(seconds: int) -> str:
     return f"{whole}.{hundredths:02}"
 
 
-def usage_table(report: UsageReport, by: Literal["project", "user", "flavor"] = "project") -> Table:
+def usage_table(report: UsageReport, by: By = "project") -> Table:
     """Return the rows for a terminal, the total last.
 
     Where the size of some servers is not known, a last column has the active hours that are in no core hours.
     """
-    groups = {"project": report.projects, "user": report.users, "flavor": report.flavors}[by]
+    groups = {
+        "institution": report.institutions,
+        "PI": report.pis,
+        "project": report.projects,
+        "user": report.users,
+        "flavor": report.flavors,
+    }[by]
     heads: tuple[str, ...] = (by, "servers", "active h", "core h", "inactive h", "shelved h", "other h")
     width = len(heads)
     if report.total.unsized:
@@ -46,6 +60,7 @@ def notes(report: UsageReport) -> tuple[str, ...]:
         return (_nothing(report),)
     said = []
     for groups, what, consequence in (
+        (report.institutions, "institution", f"they are counted under the institution “{UNKNOWN}”"),
         (report.projects, "project", f"they are counted under the project “{UNKNOWN}”"),
         (report.users, "user", f"they are counted under the user “{UNKNOWN}”"),
         (report.flavors, "size", f"they are counted under the flavor “{UNKNOWN}”, and their core hours are in no sum"),

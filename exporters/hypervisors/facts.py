@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 import schemas
 from exporters.quarantine import Unfit, fault
-from exporters.text import HOST_WIDTH, fitted
 from ledger import Entry, Hypervisor
+from ledger.text import HOST_WIDTH, fitted
 from ledger.times import iso_seconds
 
 __all__ = ["Facts", "Host", "Refused", "document", "file_name", "history", "sorted_out", "statements"]

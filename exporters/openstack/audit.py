@@ -12,9 +12,9 @@ from exporters.openstack.life import life
 from exporters.openstack.news import CORRECTION
 from exporters.openstack.scribe import Scribe
 from exporters.openstack.vocabulary import HEARTBEAT
-from exporters.text import fitted
 from ledger import DataError, Ledger
 from ledger.exports import Export
+from ledger.text import fitted
 
 __all__ = ["Told", "corrected_servers", "expected", "found"]
 

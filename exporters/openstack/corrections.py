@@ -13,8 +13,8 @@ from exporters.openstack.life import Transition
 from exporters.openstack.news import News, corrections
 from exporters.openstack.vocabulary import HEARTBEAT
 from exporters.outbox import array_lines, day_of, write_array
-from exporters.text import fitted
 from ledger.exports import WrittenFile
+from ledger.text import fitted
 
 __all__ = ["Withdrawals"]
 

@@ -12,10 +12,10 @@ from msgspec.structs import replace
 
 from exporters.openstack.life import Life, Running, Transition
 from exporters.openstack.vocabulary import HEARTBEAT, State
-from exporters.text import HOST_WIDTH, fitted
 from ledger import Flavor, Kind, Server, Size
 from ledger.records import Named
 from ledger.store import Entry
+from ledger.text import HOST_WIDTH, PROJECT_WIDTH, fitted
 
 __all__ = ["Event", "Names", "Owner", "heartbeat", "owner_at", "stamp", "transition"]
 
@@ -102,7 +102,7 @@ def owner_at(names: Names, life: Life, time: datetime) -> Owner:
     user = names.at(Kind.USER, life.server.user, time)
     domain = names.at(Kind.DOMAIN, project.domain, time) if project and project.domain else None
     return Owner(
-        fitted((project and project.name) or life.server.project, 256),
+        fitted((project and project.name) or life.server.project, PROJECT_WIDTH),
         fitted((user and user.name) or life.server.user, 255),
         fitted(domain.name, 64) if domain and domain.name else None,
     )

@@ -18,10 +18,10 @@ from exporters.openstack.encoding import Encoder
 from exporters.openstack.event import Names, as_record, heartbeat, owner_at
 from exporters.openstack.heartbeats import beats, clipped
 from exporters.openstack.life import Life, life
-from exporters.text import fitted
 from ledger import Kind, Ledger, Mode, Record, Size, SourceUnavailable
 from ledger.database import connect, upgrade
 from ledger.locks import sole_writer
+from ledger.text import fitted
 from tests.exporters.histories import DAY, LARGE, LOOKS, SERVER, SMALL, Step, at, did, entries, lived, named, seen
 from tests.exporters.test_lives import BOOTS, ENDS, HOSTS, SIZES, STATES, VOLUMES
 

@@ -10,10 +10,10 @@ import pytest
 import exporters.hypervisors.export
 import schemas
 from exporters.outbox import write_document
-from exporters.text import HOST_WIDTH, fitted
 from ledger import SourceUnavailable
 from ledger.exports import Exports
 from ledger.locks import sole_writer
+from ledger.text import HOST_WIDTH, fitted
 from tests.exporters.hosts import A, B, C, HostSite, Sized
 
 

@@ -1,10 +1,11 @@
 """What the tests of the reporter share."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from hierarchy.owners import Owner
 from reporter import Period, UsageReport, usage_report
 from tests.reporter.histories import Event, read
 from usage import Engine
@@ -19,11 +20,11 @@ class Desk:
         self.engine = engine
         self._folder = folder
 
-    def report(self, *events: Event, month: str = OCTOBER) -> UsageReport:
+    def report(self, *events: Event, month: str = OCTOBER, owners: Sequence[Owner] = ()) -> UsageReport:
         """Read the events, if there are any, and report the month."""
         if events:
             read(self.engine, self._folder, *events)
-        return usage_report(self.engine, Period.month(month))
+        return usage_report(self.engine, Period.month(month), owners)
 
 
 @pytest.fixture

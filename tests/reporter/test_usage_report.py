@@ -1,13 +1,15 @@
 """A report has every second of the month once, and no other."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hierarchy.owners import Owner
+from hierarchy.records import ItemId
 from reporter import Daily, Group, Line, Period, Used, usage_report, usage_table
 from reporter.tables import hours, notes
 from tests.reporter.conftest import Desk
@@ -57,7 +59,7 @@ def test_states(desk: Desk) -> None:
         event("2026-10-05 18:00:30", "delete.end"),
     )
     expected = used(sessions=5, active=3 * HOUR, core=6 * HOUR, inactive=3 * HOUR, shelved=4 * HOUR, other=30)
-    assert report.lines == (Line("physics", "ada", "m1.small", expected),)
+    assert report.lines == (Line(None, None, "physics", "ada", "m1.small", expected),)
 
 
 def test_a_server_that_was_only_seen_once(desk: Desk) -> None:
@@ -199,3 +201,40 @@ def _sums(part: Sequence[Line | Group]) -> tuple[int, ...]:
 
 def _times(used: Used) -> tuple[int, ...]:
     return (used.sessions, used.active, used.core, used.inactive, used.shelved, used.other, used.unsized)
+
+
+def owner(project: str, since: str, until: str, institution: str, pi: str) -> Owner:
+    """Who owned a project from one day (UTC) to another."""
+    first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (since, until))
+    return Owner(project, first, last, institution, "physics", pi, ItemId(len(pi)), "A project")
+
+
+def test_a_project_that_changes_hands(desk: Desk) -> None:
+    """What ran across a move is cut at that instant: each institution has its own hours, and none are lost."""
+    moved = [
+        owner("physics", "1970-01-01", "2026-10-05", "University A", "Ann"),
+        owner("physics", "2026-10-05", "9999-01-01", "University B", "Ann"),
+    ]
+    run = [event("2026-10-04 18:00:00", "create.end"), event("2026-10-05 18:00:00", "delete.end")]
+    report = desk.report(*run, owners=moved)
+    by_institution = {group.name: (group.used.active, group.used.core) for group in report.institutions}
+    assert by_institution == {"University A": (6 * HOUR, 12 * HOUR), "University B": (18 * HOUR, 36 * HOUR)}
+    assert {group.name for group in report.pis} == {"Ann, University A", "Ann, University B"}
+    assert [(line.institution, line.used.active) for line in report.lines] == [
+        ("University A", 6 * HOUR),
+        ("University B", 18 * HOUR),
+    ]
+    assert report.total == used(active=24 * HOUR, core=48 * HOUR)
+
+
+def test_what_nobody_owns(desk: Desk) -> None:
+    """A project that is in no allocation is counted under the institution unknown, not left out."""
+    run = [
+        event("2026-10-05 08:00:00", "create.end"),
+        event("2026-10-05 10:00:00", "delete.end"),
+        event("2026-10-05 08:00:00", "create.end", "i-2", project="art"),
+        event("2026-10-05 09:00:00", "delete.end", "i-2", project="art"),
+    ]
+    report = desk.report(*run, owners=[owner("physics", "1970-01-01", "9999-01-01", "University A", "Ann")])
+    assert {group.name: group.used.active for group in report.institutions} == {"University A": 2 * HOUR, None: HOUR}
+    assert any("1 server of unknown institution" in note for note in notes(report))

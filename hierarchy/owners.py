@@ -1,0 +1,142 @@
+"""To whom the projects of a cloud belonged through time: what usage is counted for."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from sqlalchemy import Connection
+
+from hierarchy.history import as_of, between, first_states
+from hierarchy.names import clean
+from hierarchy.records import Item, ItemId, Level, State
+from ledger import Ledger
+from ledger.database import reading
+
+__all__ = ["ALWAYS", "Owner", "owners"]
+
+#: Longer than any session lasts, on both sides.
+ALWAYS = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+
+class Owner(NamedTuple):
+    """Who owned what is called so in a cloud, within `[since, until)` (UTC). Names are the shown ones.
+
+    `pi_id` tells apart PIs of one name; it stays when they move.
+    """
+
+    cloud_project: str
+    since: datetime
+    until: datetime
+    institution: str
+    field: str
+    pi: str
+    pi_id: ItemId
+    project: str
+
+
+class _Stretch(NamedTuple):
+    """A part of the life of one project of a cloud, which was first seen at `seen`."""
+
+    since: datetime
+    until: datetime
+    seen: datetime
+    active: bool
+    id: ItemId
+    owner: Owner
+
+
+def owners(ledger: Ledger, cloud: str, window: tuple[datetime, datetime]) -> list[Owner]:
+    """Who owned each project of a cloud within a window (UTC), by name and time.
+
+    Every name that was ever in the hierarchy is covered, without gap or overlap, over all of `ALWAYS`: before it was
+    first seen it belongs to its first owner, and after its end to its last one. Where two bore one name, it is the
+    active one's, and of several the latest one's.
+    """
+    with reading(ledger.engine) as connection:
+        lives = _lives(connection, window)
+    by_name: dict[str, list[_Stretch]] = defaultdict(list)
+    for states in lives.values():
+        if states[0].item.level is Level.CLOUD_PROJECT and states[0].item.name.startswith(f"{cloud}/"):
+            for stretch in _stretches(states, lives):
+                by_name[stretch.owner.cloud_project].append(stretch)
+    return [owner for name in sorted(by_name) for owner in _unambiguous(by_name[name])]
+
+
+def _lives(connection: Connection, window: tuple[datetime, datetime]) -> dict[ItemId, list[State]]:
+    """The states of every item that matter in a window; the first of each holds from the beginning of time."""
+    lives: dict[ItemId, list[State]] = {}
+    for state in as_of(connection, window[0]):
+        lives[state.item.id] = [state]
+    for state in first_states(connection, after=window[0]):
+        lives[state.item.id] = [state]
+    for state in between(connection, *window):
+        if lives[state.item.id][-1].since < state.since:
+            lives[state.item.id].append(state)
+    return lives
+
+
+def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]]) -> Iterator[_Stretch]:
+    """The life of one project of a cloud, cut wherever it or anything above it changed."""
+    bounds = {ALWAYS[0]}
+    queue, seen = [states[0].item.id], set[ItemId]()
+    while queue:
+        id = queue.pop()
+        if id not in seen:
+            seen.add(id)
+            bounds.update(state.since for state in lives[id][1:])
+            queue += [state.item.parent for state in lives[id] if state.item.parent is not None]
+    ordered = sorted(bounds)
+    for since, until in zip(ordered, [*ordered[1:], ALWAYS[1]], strict=True):
+        chain = {item.level: item for item in _chain(states[0].item.id, lives, since)}
+        item = chain[Level.CLOUD_PROJECT]
+        institution, field = chain[Level.INSTITUTION], chain[Level.FIELD]
+        owner = Owner(
+            item.display,
+            since,
+            until,
+            institution.display,
+            clean(field.display.removeprefix(f"{institution.display} - ")),
+            chain[Level.PI].display,
+            chain[Level.PI].id,
+            chain[Level.PROJECT].display,
+        )
+        yield _Stretch(since, until, states[0].since, item.active, item.id, owner)
+
+
+def _chain(id: ItemId, lives: Mapping[ItemId, Sequence[State]], moment: datetime) -> Iterator[Item]:
+    """An item and all above it, as they were at a moment."""
+    above: ItemId | None = id
+    while above is not None:
+        states = lives[above]
+        item = next((state.item for state in reversed(states) if state.since <= moment), states[0].item)
+        yield item
+        above = item.parent
+
+
+def _unambiguous(stretches: Sequence[_Stretch]) -> Iterator[Owner]:
+    """One owner at a time of what bears one name; neighbours that say the same become one."""
+    bounds = sorted({time for one in stretches for time in (one.since, one.until, one.seen)})
+    last: Owner | None = None
+    for since, until in pairwise(bounds):
+        owner = _owner_at(stretches, since)._replace(since=since, until=until)
+        if last is None:
+            last = owner
+        elif last._replace(since=since, until=until) == owner:
+            last = last._replace(until=until)
+        else:
+            yield last
+            last = owner
+    if last is not None:
+        yield last
+
+
+def _owner_at(stretches: Iterable[_Stretch], moment: datetime) -> Owner:
+    """Who has a name at a moment; else whoever had it last, else whoever is going to have it first."""
+
+    def rank(one: _Stretch) -> tuple[bool, bool, int]:
+        seen = one.seen <= moment
+        return seen, seen and one.active, one.id if seen else -one.id
+
+    return max((one for one in stretches if one.since <= moment < one.until), key=rank).owner
