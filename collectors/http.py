@@ -14,7 +14,7 @@ from urllib3.util import Retry
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
 from ledger.times import EPOCH
 
-__all__ = ["Answer", "Service", "time_of"]
+__all__ = ["Answer", "Missing", "Service", "said", "time_of"]
 
 T = TypeVar("T")
 
@@ -31,12 +31,20 @@ class Answer(NamedTuple):
     at: datetime
 
 
-class Service:
-    """Asks one service. `name` is what messages call it; `rights` says what an account lacks that is refused."""
+class Missing(ConfigurationError):
+    """What was asked for is not there (404): a wrong address, or something that has just been deleted."""
 
-    def __init__(self, name: str, base: str, auth: AuthBase, rights: str) -> None:
-        self.name, self.base, self._rights = name, base.rstrip("/"), rights
-        self._session = requests.Session()
+
+class Service:
+    """Asks one service.
+
+    `name` is what messages call it; `rights` says what an account lacks that is refused, and `broken` what to look at
+    where the service answers 500.
+    """
+
+    def __init__(self, name: str, base: str, auth: AuthBase, rights: str, broken: str = "") -> None:
+        self.name, self.base, self._rights, self._broken = name, base.rstrip("/"), rights, broken
+        self._session = _Session()
         self._session.auth = auth
         retries = Retry(
             total=4, backoff_factor=0.5, status_forcelist=_RETRIED, allowed_methods=None, raise_on_status=False
@@ -50,14 +58,25 @@ class Service:
         Raises ConfigurationError where the account or the address is wrong, and SourceUnavailable where the service
         fails in spite of retries.
         """
-        url = f"{self.base}{path}"
-        try:
-            response = self._session.get(url, params=query, timeout=_PATIENCE)
-        except requests.RequestException as error:
-            raise self._unreachable(url, error) from error
+        response = self.send("GET", path, query=query)
         if response.status_code != requests.codes.ok:
             raise self._refused(path, response)
         return Answer(response.content, time_of(response.headers.get("Date")))
+
+    def send(
+        self, method: str, path: str, *, query: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+    ) -> requests.Response:
+        """Ask, and return the answer whatever its status. What a form holds is told to no other address.
+
+        Raises ConfigurationError where the address is wrong, and SourceUnavailable where nobody answers there.
+        """
+        asked = f"{method} {self.base}{path}"
+        try:
+            return self._session.request(
+                method, f"{self.base}{path}", params=query, data=form, timeout=_PATIENCE, allow_redirects=form is None
+            )
+        except requests.RequestException as error:
+            raise self._unreachable(asked, error) from error
 
     def decoded(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> tuple[T, datetime]:
         """Ask one thing, and read the answer as a JSON document of that shape.
@@ -78,7 +97,7 @@ class Service:
                 f" that {self.base} is its address, or run again later."
             ) from error
 
-    def _unreachable(self, url: str, error: requests.RequestException) -> XdmodCloudError:
+    def _unreachable(self, asked: str, error: requests.RequestException) -> XdmodCloudError:
         if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.MissingSchema):
             return ConfigurationError(f"{self.name}: {self.base} is no address that can be asked. Correct its url.")
         if isinstance(error, requests.exceptions.SSLError):
@@ -86,17 +105,26 @@ class Service:
                 f"{self.name}: the certificate of {self.base} cannot be verified ({_first_line(error)})."
                 " Correct url, or name the authority's file in REQUESTS_CA_BUNDLE."
             )
-        return SourceUnavailable(f"{self.name} does not answer GET {url} ({_first_line(error)}). {_NOTHING}")
+        return SourceUnavailable(f"{self.name} does not answer {asked} ({_first_line(error)}). {_NOTHING}")
 
     def _refused(self, path: str, response: requests.Response) -> XdmodCloudError:
-        code, said = response.status_code, _said(response)
+        code, why = response.status_code, said(response)
         if code == requests.codes.unauthorized:
-            return ConfigurationError(f"{self.name} refuses the account at GET {path} (401: {said}). {self._rights}")
+            return ConfigurationError(f"{self.name} refuses the account at GET {path} (401: {why}). {self._rights}")
         if code == requests.codes.forbidden:
-            return ConfigurationError(f"{self.name} forbids GET {path} to this account (403: {said}). {self._rights}")
+            return ConfigurationError(f"{self.name} forbids GET {path} to this account (403: {why}). {self._rights}")
         if code == requests.codes.not_found:
-            return ConfigurationError(f"{self.name} does not know GET {path} (404: {said}). Correct its url.")
-        return SourceUnavailable(f"{self.name} answered GET {path} with {code}: {said}. {_NOTHING}")
+            return Missing(f"{self.name} does not know GET {path} (404: {why}). Correct its url.")
+        cause = f" {self._broken}" if self._broken and code == requests.codes.internal_server_error else ""
+        return SourceUnavailable(f"{self.name} answered GET {path} with {code}: {why}.{cause} {_NOTHING}")
+
+
+class _Session(requests.Session):
+    """Keeps the account when it is led elsewhere on a host, where requests would prefer one of ~/.netrc."""
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
+            prepared_request.headers.pop("Authorization", None)
 
 
 def time_of(said: str | None) -> datetime:
@@ -109,7 +137,7 @@ def time_of(said: str | None) -> datetime:
     return at if at >= EPOCH else datetime.now(UTC)
 
 
-def _said(response: requests.Response) -> str:
+def said(response: requests.Response) -> str:
     """What an error answer says in short: OAuth's and Django's fields, else how it begins."""
     try:
         fields = msgspec.json.decode(response.content, type=dict[str, object])
