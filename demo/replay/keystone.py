@@ -1,13 +1,14 @@
-"""Answer as Keystone v3 does: discovery, tokens by password, projects, users and domains."""
+"""Answer as Keystone v3 does: discovery, tokens by password, projects, users and domains, and roles in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any, Literal
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 from msgspec import Struct
 
+from demo.replay.roles import effective, nameless
 from demo.replay.store import Body, Cloud
 from demo.replay.wire import Answer, Request
 
@@ -59,8 +60,11 @@ def error(status: int, message: str, *headers: tuple[str, str]) -> Answer:
 class Keystone:
     """The identity service of one cloud."""
 
-    def __init__(self, cloud: Cloud, accounts: Sequence[Account], regions: Sequence[str], url: str) -> None:
+    def __init__(
+        self, cloud: Cloud, accounts: Sequence[Account], regions: Sequence[str], url: str, max_db_limit: int
+    ) -> None:
         self._cloud = cloud
+        self._max_db_limit = max_db_limit
         self._accounts = {account.user: account for account in accounts}
         self._url = url
         self._regions = regions
@@ -89,12 +93,11 @@ class Keystone:
             case ["v3", "auth", "tokens"] if request.method == "POST":
                 return self._log_in(msgspec.json.decode(request.body))
             case ["v3", ("projects" | "users" | "domains") as kind, *rest] if len(rest) < 2:
-                token = self.token(request)
-                if token is None:
-                    return self.unauthorized()
-                if token.account.role == "member":
-                    return self._forbidden(kind, listing=not rest)
-                return self._one(kind, rest[0]) if rest else self._list(kind, dict(parse_qsl(request.query)))
+                return self._refusal(request, kind, listing=not rest) or (
+                    self._one(kind, rest[0]) if rest else self._list(kind, request.query)
+                )
+            case ["v3", "role_assignments"]:
+                return self._refusal(request, "role_assignments", listing=True) or self._roles(request.query)
             case _:
                 return error(404, "The resource could not be found.")
 
@@ -201,21 +204,63 @@ class Keystone:
             for kind, name, path in (*services, ("placement", "placement", "/placement"))
         ]
 
-    def _forbidden(self, kind: str, *, listing: bool) -> Answer:
+    def _refusal(self, request: Request, kind: str, *, listing: bool) -> Answer | None:
+        token = self.token(request)
+        if token is None:
+            return self.unauthorized()
+        if token.account.role != "member":
+            return None
         rule = f"identity:list_{kind}" if listing else f"identity:get_{kind[:-1]}"
         return error(403, f"You are not authorized to perform the requested action: {rule}.")
 
-    def _list(self, kind: str, filters: Mapping[str, str]) -> Answer:
+    def _list(self, kind: str, query: str) -> Answer:
+        """A list, by pages if a `limit` is asked for. Projects that are domains have their own."""
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        as_domains = _wanted(asked, "is_domain")
         bodies = [
             body
             for body in self._cloud.identities(kind).values()
-            if all(body[name] == filters[name] for name in ("name", "domain_id") if name in filters)
+            if all(body[name] == asked[name] for name in ("name", "domain_id") if name in asked)
+            and body.get("is_domain", False) == as_domains
         ]
-        links = {"next": None, "self": f"{self._url}/identity/v3/{kind}", "previous": None}
-        return json(200, {kind: bodies, "links": links})
+        ids = [body["id"] for body in bodies]
+        if (marker := asked.get("marker")) is not None:
+            if marker not in ids:
+                return error(404, f"Marker {marker} could not be found.")
+            bodies = bodies[ids.index(marker) + 1 :]
+        limit = min(int(asked.get("limit", self._max_db_limit)), self._max_db_limit)
+        page = bodies[:limit]
+        if "limit" not in asked or len(page) < limit:
+            # Who asks for no pages is not told of what is left out.
+            return json(200, {kind: page, "links": self._links(kind, query)})
+        following = urlencode(asked | {"marker": page[-1]["id"], "limit": str(limit)})
+        return json(200, {kind: page, "links": self._links(kind, query, following), "truncated": True})
+
+    def _roles(self, query: str) -> Answer:
+        """The list of roles, which has no pages and knows no limit."""
+        asked = dict(parse_qsl(query, keep_blank_values=True))
+        bodies: Sequence[Body] = self._cloud.assignments()
+        if _wanted(asked, "effective"):
+            bodies = effective(self._cloud, f"{self._url}/identity/v3")
+        if not _wanted(asked, "include_names"):
+            bodies = [nameless(body) for body in bodies]
+        return json(200, {"role_assignments": bodies, "links": self._links("role_assignments", query)})
+
+    def _links(self, kind: str, query: str, following: str | None = None) -> Body:
+        path = f"{self._url}/identity/v3/{kind}"
+        return {
+            "next": f"{path}?{following}" if following else None,
+            "self": f"{path}?{query}" if query else path,
+            "previous": None,
+        }
 
     def _one(self, kind: str, id_: str) -> Answer:
         body = self._cloud.identities(kind).get(id_)
         if body is None:
             return error(404, f"Could not find {kind[:-1]}: {id_}.")
         return json(200, {kind[:-1]: body})
+
+
+def _wanted(asked: dict[str, str], name: str) -> bool:
+    """Keystone takes a filter without a value, and with any but 0, even `false`, for a yes."""
+    return asked.get(name, "0") != "0"

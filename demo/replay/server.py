@@ -30,7 +30,10 @@ class Seen(NamedTuple):
 
 
 class Replay:
-    """Serve a recording, or any cloud, as Keystone, Nova and Placement would; `delay` is seconds for each answer."""
+    """Serve a recording, or any cloud, as Keystone, Nova and Placement would.
+
+    `delay` is seconds for each answer; Nova lists no more than `max_limit` at once, and Keystone `max_db_limit`.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Replay:
         accounts: Sequence[Account] = (Account(),),
         regions: Sequence[str] = ("RegionOne",),
         max_limit: int = 1000,
+        max_db_limit: int = 1000,
         newest: Microversion = NEWEST,
         mounts: Mapping[str, Callable[[Request], Answer]] | None = None,
     ) -> None:
@@ -53,6 +57,7 @@ class Replay:
         self._accounts = accounts
         self._regions = regions
         self._max_limit = max_limit
+        self._max_db_limit = max_db_limit
         self._newest = newest
         self._mounts = mounts or {}
         self._fault: FaultHook | None = None
@@ -104,7 +109,7 @@ class Replay:
         listening = self._loop.create_server(self._connection, "127.0.0.1", self._port, backlog=1024)
         server = self._loop.run_until_complete(listening)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        self._keystone = Keystone(self.cloud, self._accounts, self._regions, self.url)
+        self._keystone = Keystone(self.cloud, self._accounts, self._regions, self.url, self._max_db_limit)
         self._nova = Nova(self.cloud, self.url, max_limit=self._max_limit, newest=self._newest)
         self._server = server
         self._thread.start()

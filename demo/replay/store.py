@@ -11,6 +11,9 @@ from msgspec import Struct
 #: The JSON object of one thing in an answer.
 Body = dict[str, Any]
 
+#: What has an id in Keystone.
+IDENTITIES = ("projects", "users", "domains", "groups")
+
 
 class Server(Struct, frozen=True):
     """One server; `changed` is what `changes-since` compares with, `listed_as_deleted` also true of a soft deletion."""
@@ -55,7 +58,10 @@ class Cloud(Protocol):
     def inventories(self, provider: str) -> Body | None: ...
 
     def identities(self, kind: str) -> Mapping[str, Body]:
-        """The `projects`, `users` or `domains` by id."""
+        """The `projects`, `users`, `domains` or `groups` by id; a group has the ids of its `users` besides."""
+
+    def assignments(self) -> Sequence[Body]:
+        """The roles as they were given, in the form in which Keystone lists them with names."""
 
 
 def instant(text: str) -> datetime:
@@ -104,8 +110,9 @@ class Snapshot:
         self.providers: list[Body] = recorded.get("providers", [])
         self.inventories: dict[str, Body] = recorded.get("inventories", {})
         self.identities: dict[str, dict[str, Body]] = {
-            kind: {body["id"]: body for body in recorded.get(kind, [])} for kind in ("projects", "users", "domains")
+            kind: {body["id"]: body for body in recorded.get(kind, [])} for kind in IDENTITIES
         }
+        self.assignments: list[Body] = recorded.get("role_assignments", [])
 
 
 class Recording:
@@ -158,3 +165,6 @@ class Recording:
 
     def identities(self, kind: str) -> Mapping[str, Body]:
         return self._shown.identities[kind]
+
+    def assignments(self) -> Sequence[Body]:
+        return self._shown.assignments

@@ -68,6 +68,7 @@ def recorded(openstack_data: Path, connect: Connect) -> Iterator[Recorded]:
         "providers": body("placement-providers")["resource_providers"],
         "inventories": {HOST: body("placement-inventories")},
         **{kind: body(f"keystone-{kind}")[kind] for kind in ("projects", "users", "domains")},
+        "role_assignments": body("keystone-role-assignments")["role_assignments"],
     }
     with Replay({"snapshots": [snapshot]}) as server:
         yield Recorded(openstack_data, server, connect(server).compute)
@@ -101,6 +102,7 @@ def recorded(openstack_data: Path, connect: Connect) -> Iterator[Recorded]:
         "hypervisors-detail-mv2.96",
         "keystone-domains",
         "keystone-projects",
+        "keystone-role-assignments",
         "keystone-user-gone",
         "keystone-users",
         "nova-versions",

@@ -258,6 +258,48 @@ def test_identities(server: Replay, cloud: SimulatedCloud, connect: Connect) -> 
     assert gone.json() == {"error": {"code": 404, "message": f"Could not find user: {bob}.", "title": "Not Found"}}
 
 
+def test_keystone_tells_only_who_asks_for_pages(cloud: SimulatedCloud, connect: Connect) -> None:
+    """A list ends at the site's limit without a word; with `limit` it links to the next page, down to an empty one."""
+    with Replay(cloud, max_db_limit=2) as server:
+        identity = connect(server).identity
+        cut = identity.get("/projects").json()
+        assert (len(cut["projects"]), cut["links"]["next"], "truncated" in cut) == (2, None, False)
+        first = identity.get("/projects?limit=9").json()
+        assert (len(first["projects"]), first["truncated"]) == (2, True)
+        second = requests.get(first["links"]["next"], headers=signed(identity), timeout=5).json()
+        assert (len(second["projects"]), second["links"]["next"], "truncated" in second) == (1, None, False)
+        unknown = identity.get("/projects?limit=2&marker=unknown")
+        assert unknown.json()["error"] == {
+            "code": 404,
+            "message": "Marker unknown could not be found.",
+            "title": "Not Found",
+        }
+
+
+def test_roles(cloud: SimulatedCloud, server: Replay, connect: Connect) -> None:
+    """As they were given, or what follows from them; with names or without; `effective=false` means yes."""
+    astro, group = cloud.project("astro"), cloud.group("staff", "alice")
+    cloud.grant("member", group=group, project=astro)
+
+    def roles(query: str) -> Any:
+        return connect(server).identity.get(f"/role_assignments{query}").json()["role_assignments"]
+
+    [given] = roles("?effective=0")
+    assert (given["group"], given["scope"]) == ({"id": group}, {"project": {"id": astro}})
+    member, reader = roles("?effective=false&include_names")
+    domain = {"id": "default", "name": "Default"}
+    assert member["user"] == {"id": cloud.user("alice"), "name": "alice", "domain": domain}
+    assert member["scope"] == {"project": {"id": astro, "name": "astro", "domain": domain}}
+    assert [held["role"]["name"] for held in (member, reader)] == ["member", "reader"]
+    assert (member["links"].keys(), reader["links"].keys()) == (
+        {"assignment", "membership"},
+        {"assignment", "membership", "prior_role"},
+    )
+    cloud.advance(hours=1)
+    cloud.grant("member", group=group, project=astro, revoked=True)
+    assert roles("") == []
+
+
 def test_microversions(cloud: SimulatedCloud, connect: Connect) -> None:
     """A cloud says how new it is, shows which microversion it used, and refuses a newer one."""
     with Replay(cloud, newest=(2, 79)) as server:

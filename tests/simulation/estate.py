@@ -4,11 +4,13 @@ import random
 from bisect import bisect_right
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from msgspec import Struct
 
 from demo.replay import Body
+from demo.replay.roles import INHERITED, role_id
+from demo.replay.store import IDENTITIES
 
 Value = TypeVar("Value")
 
@@ -29,10 +31,21 @@ class Host(Struct, frozen=True):
     up: bool = True
 
 
+class Grant(Struct, frozen=True):
+    """A role that somebody was given; all but the role by their ids, and `inherited` by the projects below."""
+
+    role: str
+    actor: Literal["user", "group"]
+    who: str
+    scope: Literal["project", "domain"]
+    where: str
+    inherited: bool = False
+
+
 class History(Generic[Value]):
     """A value that changes over time; None where there is none."""
 
-    def __init__(self, value: Value) -> None:
+    def __init__(self, value: Value | None) -> None:
         self._times = [BEGINNING]
         self._values: list[Value | None] = [value]
 
@@ -52,7 +65,8 @@ class Estate:
 
     def __init__(self, chance: random.Random) -> None:
         self._chance = chance
-        self._kinds: dict[str, dict[str, History[Body]]] = {"domains": {}, "projects": {}, "users": {}}
+        self._kinds: dict[str, dict[str, History[Body]]] = {kind: {} for kind in IDENTITIES}
+        self._grants: dict[Grant, History[Grant]] = {}
         self._ids: dict[tuple[str, str], str] = {}
         self._hosts: dict[str, History[Host]] = {}
         self._enter("domains", "Default", "default", {"description": "The default domain", "tags": []})
@@ -63,13 +77,16 @@ class Estate:
             "domains", name, self._hex(), {"description": "", "tags": []}
         )
 
-    def project(self, name: str, domain: str = "Default") -> str:
-        """The id of a project, made if it is new."""
+    def project(
+        self, name: str, domain: str = "Default", *, parent: str = "", tags: Iterable[str] = (), enabled: bool = True
+    ) -> str:
+        """The id of a project, made if it is new, inside another one where that is named."""
         if known := self._ids.get(("projects", name)):
             return known
         owner = self.domain(domain)
-        details = {"domain_id": owner, "description": f"Project of {name}", "parent_id": owner, "is_domain": False}
-        return self._enter("projects", name, self._hex(), details | {"tags": []})
+        above = self.project(parent, domain) if parent else owner
+        details = {"domain_id": owner, "description": f"Project of {name}", "parent_id": above, "is_domain": False}
+        return self._enter("projects", name, self._hex(), details | {"enabled": enabled, "tags": sorted(tags)})
 
     def user(self, name: str, domain: str = "Default") -> str:
         """The id of a user, made if it is new."""
@@ -77,6 +94,30 @@ class Estate:
             return known
         details = {"domain_id": self.domain(domain), "email": f"{name}@example.org", "password_expires_at": None}
         return self._enter("users", name, self._hex(), details)
+
+    def group(self, name: str, users: Iterable[str], at: datetime) -> str:
+        """The id of a group, made if it is new, that has these users from a time on."""
+        id_ = self._ids.get(("groups", name)) or self._enter(
+            "groups", name, self._hex(), {"domain_id": "default", "description": "", "users": []}
+        )
+        history = self._kinds["groups"][id_]
+        history.enter(at, (history.at(at) or {}) | {"users": [self.user(user) for user in users]})
+        return id_
+
+    def grant(self, grant: Grant, at: datetime, *, revoked: bool = False) -> None:
+        """Let a role be held from a time on, or no longer."""
+        history = self._grants.setdefault(grant, History(None))
+        history.enter(at, None if revoked else grant)
+
+    def assignments(self, at: datetime) -> list[Body]:
+        """The roles that were given, as Keystone lists them with names; those of what is deleted are gone."""
+        items = {kind: self.identities(f"{kind}s", at) for kind in ("user", "group", "project", "domain")}
+        held = [grant for history in self._grants.values() if (grant := history.at(at))]
+        return [
+            assignment_body(grant, items[grant.actor][grant.who], items[grant.scope][grant.where], items["domain"])
+            for grant in held
+            if grant.who in items[grant.actor] and grant.where in items[grant.scope]
+        ]
 
     def rename(self, kind: str, name: str, new: str, at: datetime) -> None:
         """Give a project or user another name; the id stays."""
@@ -127,6 +168,25 @@ class Estate:
     def _uuid(self) -> str:
         text = self._hex()
         return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))
+
+
+def assignment_body(grant: Grant, actor: Body, scope: Body, domains: dict[str, Body]) -> Body:
+    """A role as GET /role_assignments?include_names has it."""
+
+    def named(item: Body) -> Body:
+        owner = {"domain": named(domains[item["domain_id"]])} if "domain_id" in item else {}
+        return {"id": item["id"], "name": item["name"], **owner}
+
+    role = {"id": role_id(grant.role), "name": grant.role}
+    path = f"{grant.scope}s/{grant.where}/{grant.actor}s/{grant.who}/roles/{role['id']}"
+    link = f"{KEYSTONE}/OS-INHERIT/{path}/inherited_to_projects" if grant.inherited else f"{KEYSTONE}/{path}"
+    below = {INHERITED: "projects"} if grant.inherited else {}
+    return {
+        "links": {"assignment": link},
+        "scope": {grant.scope: named(scope), **below},
+        grant.actor: named(actor),
+        "role": role,
+    }
 
 
 #: What runs on a host: vcpus, memory in MiB, disk in GB, servers.

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from tests.simulation.estate import Grant
 from tests.simulation.instance import CONDUCTOR, Act, Conflict, Event, Instance, State
 from tests.simulation.operations import OPERATIONS, OTHERS, How, Operation
 from tests.simulation.view import CloudView
@@ -96,9 +97,31 @@ class Script(CloudView):
         self._edits += 1
         return len(dead)
 
-    def project(self, name: str, domain: str = "Default") -> str:
-        """The id of a project, made if it is new."""
-        return self._estate.project(name, domain)
+    def project(
+        self, name: str, domain: str = "Default", *, parent: str = "", tags: Sequence[str] = (), enabled: bool = True
+    ) -> str:
+        """The id of a project, made if it is new, inside another one where that is named."""
+        return self._estate.project(name, domain, parent=parent, tags=tags, enabled=enabled)
+
+    def group(self, name: str, *users: str) -> str:
+        """The id of a group, made if it is new, that has these users from now on."""
+        return self._estate.group(name, users, self.now)
+
+    def grant(
+        self,
+        role: str,
+        *,
+        user: str = "",
+        group: str = "",
+        project: str = "",
+        domain: str = "",
+        inherited: bool = False,
+        revoked: bool = False,
+    ) -> None:
+        """Give a role to a user or a group in a project or a domain, all by id, or take it back."""
+        who, where = user or group, project or domain
+        grant = Grant(role, "user" if user else "group", who, "project" if project else "domain", where, inherited)
+        self._estate.grant(grant, self.now, revoked=revoked)
 
     def user(self, name: str, domain: str = "Default") -> str:
         """The id of a user, made if it is new."""

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from demo.replay import Action, Body, Server, server_of
+from demo.replay.store import IDENTITIES
 from tests.simulation.estate import Estate, Load, hypervisor_body, inventories_body, provider_body
 from tests.simulation.instance import Instance, State, server_body, zulu
 
@@ -81,8 +82,12 @@ class CloudView:
         return next((inventories_body(host) for host in hosts if host.id == provider), None)
 
     def identities(self, kind: str) -> Mapping[str, Body]:
-        """The `projects`, `users` or `domains` by id."""
+        """The `projects`, `users`, `domains` or `groups` by id."""
         return self._estate.identities(kind, self._now)
+
+    def assignments(self) -> Sequence[Body]:
+        """The roles as they were given."""
+        return self._estate.assignments(self._now)
 
     def snapshot(self) -> Body:
         """The whole cloud at this moment, as a recording holds it."""
@@ -97,7 +102,8 @@ class CloudView:
             "hypervisors": list(self.hypervisors()),
             "providers": list(self.providers()),
             "inventories": {provider["uuid"]: self.inventories(provider["uuid"]) for provider in self.providers()},
-            **{kind: list(self.identities(kind).values()) for kind in ("projects", "users", "domains")},
+            **{kind: list(self.identities(kind).values()) for kind in IDENTITIES},
+            "role_assignments": list(self.assignments()),
         }
 
     def _listed(self) -> _Listing:
