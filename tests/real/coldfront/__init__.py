@@ -1,0 +1,1 @@
+"""A real ColdFront, and what is read of it."""
