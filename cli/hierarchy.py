@@ -7,6 +7,7 @@ import click
 
 from cli.output import json_option, print_json, print_table, progress_of, shown, warn
 from cli.sources import Context, opened
+from hierarchy.cards import Card, cards
 from hierarchy.export import ExportedHierarchy
 from hierarchy.history import find, life
 from ledger import DataError
@@ -107,6 +108,44 @@ def _print(done: ExportedHierarchy) -> None:
             f"hierarchy: {done.moved:,} projects moved. After the import, ingest and aggregate again what was used from"
             f" {done.moved_since:{_DAY}} to {done.as_of:{_DAY}}: XDMoD then shows all of it in the new place."
         )
+
+
+@hierarchy.command()
+@click.argument("project")
+@click.option("--as-of", metavar="DATE", callback=_moment, help="At the end of that day, or at that time (UTC).")
+@json_option
+@click.pass_obj
+def show(context: Context, project: str, as_of: datetime | None, as_json: bool) -> None:
+    """Show to whom PROJECT belongs: a key as coldfront/17, a title, or a name in a cloud."""
+    state, moment = opened(context), as_of or datetime.now(UTC)
+    found = cards(state.ledger, project, moment)
+    if not found:
+        raise DataError(
+            f'No project was known as "{project}" at {moment:%Y-%m-%d %H:%M} UTC. Name a key or whole title.'
+        )
+    if as_json:
+        print_json(found)
+        return
+    for card in found:
+        print_table(f"{card.title} ({card.key}), {moment:%Y-%m-%d %H:%M} UTC", ("", ""), _card_rows(card))
+
+
+def _card_rows(card: Card) -> list[tuple[str, str]]:
+    paid = [
+        f"{one.institution} {one.share}, stated for {one.stated_for} from {one.since:{_DAY}}"
+        + (f" to {one.until:{_DAY}}" if one.until else "")
+        for one in card.paid
+    ]
+    members = [f"{one.user}, {one.role} in {one.project}" for one in card.members]
+    lists = (("in clouds", card.cloud_projects), ("paid by", paid), ("members", members))
+    return [
+        ("status", card.status),
+        ("lies in", " › ".join(card.path[:-1])),
+        ("institution", card.institution),
+        ("field of science", card.field),
+        ("PI", card.pi),
+        *((name, "\n".join(lines)) for name, lines in lists if lines),
+    ]
 
 
 @hierarchy.command()

@@ -8,6 +8,8 @@ __all__ = ["Spellings", "clean", "folded"]
 
 def clean(text: str) -> str:
     """A name as it is shown: on one line, without control characters, no blanks around it or doubled in it."""
+    if text.isprintable():
+        return " ".join(text.split())
     visible = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in _UNSEEN)
     return " ".join(visible.split())
 
