@@ -34,13 +34,15 @@ class HierarchySettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `ownership` are the site's own files, of its institutions, the tree of its projects and who pays for them. The
     Keystones of the OpenStack clouds in `keystone` are read. A run may deactivate as many items of a level as
-    `accepted_removals`, or as `accepted_removals_percent` of it, whichever is more.
+    `accepted_removals`, or as `accepted_removals_percent` of it, whichever is more. `resources` is XDMoD's
+    resources.json: no cloud that is not in it gets into the files.
     """
 
     ownership: tuple[Path, ...] = ()
     keystone: tuple[str, ...] = ()
     accepted_removals: int = 3
     accepted_removals_percent: float = 10
+    resources: Path | None = None
 
 
 def clouds_of(openstack: Iterable[OpenStackSource], openshift: Iterable[OpenShiftSource]) -> tuple[Cloud, ...]:

@@ -84,7 +84,7 @@ def load(file: Path | None) -> Configuration:
         openshift=tuple(msgspec.convert(table, OpenShiftSource) for table in said.get("openshift", [])),
         coldfront=_table(path, said, "coldfront", ColdFrontSource, ("token_file",)),
         keycloak=_table(path, said, "keycloak", KeycloakSource, ("secret_file",)),
-        hierarchy=_table(path, said, "hierarchy", HierarchySettings, ("ownership",)) or HierarchySettings(),
+        hierarchy=_table(path, said, "hierarchy", HierarchySettings, ("ownership", "resources")) or HierarchySettings(),
     )
     _check_names(found)
     return found

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
+import msgspec
+from msgspec import Struct
+
 from collectors.coldfront import ColdFrontSource, read_coldfront
 from collectors.keycloak import Login, read_keycloak
 from collectors.openstack import Cloud, read_ownership
 from collectors.told import Told
-from hierarchy import SOURCE
+from hierarchy import SOURCE, CloudKind
 from hierarchy.export import ExportedHierarchy, export_as_of, export_now
 from hierarchy.keep import keep
 from hierarchy.ownership_files import read_ownership_files
@@ -68,10 +71,32 @@ def export_hierarchy(
 ) -> ExportedHierarchy:
     """Write the four CSVs into a folder: in the outbox unless another is named, of a past moment (UTC) one of its own.
 
-    Raises what `export_now` and `export_as_of` raise.
+    Raises what `export_now` and `export_as_of` raise, and ConfigurationError for a cloud that XDMoD does not know.
     """
+    _check_resources(configuration)
     if as_of is None:
         folder = folder or configuration.outbox / "hierarchy"
         return export_now(ledger, configuration.clouds, folder, changed_only=changed_only)
     folder = folder or configuration.outbox / f"hierarchy-{as_of:%Y-%m-%d}"
     return export_as_of(ledger, configuration.clouds, folder, as_of)
+
+
+def _check_resources(configuration: Configuration) -> None:
+    """An unknown resource in pi2project.csv kills XDMoD's next ingest."""
+    file = configuration.hierarchy.resources
+    if file is None:
+        return
+    try:
+        known = {one.resource for one in msgspec.json.decode(file.read_bytes(), type=list[_Resource])}
+    except (OSError, msgspec.DecodeError) as error:
+        raise ConfigurationError(f"{file} of hierarchy.resources cannot be read: {error}") from error
+    for cloud in configuration.clouds:
+        if cloud.kind is CloudKind.OPENSTACK and cloud.resource not in known:
+            raise ConfigurationError(
+                f'{file} has no resource "{cloud.resource}" (it has: {", ".join(sorted(known)) or "none"}). Nothing was'
+                f' written; add it with xdmod-setup, or correct resource of [[openstack]] "{cloud.name}".'
+            )
+
+
+class _Resource(Struct):
+    resource: str
