@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
+from msgspec import structs
 
 from cli.output import json_option, print_json, print_table, progress_of, shown, warn
 from cli.sources import Context, opened
@@ -95,7 +96,7 @@ def export(context: Context, as_of: datetime | None, changed_only: bool, folder:
     for warning in done.warnings:
         warn(f"hierarchy: {warning}")
     if as_json:
-        print_json(done)
+        print_json({**structs.asdict(done), "files": [file._asdict() for file in done.files]})
     else:
         _print(done)
 
@@ -153,7 +154,10 @@ def _card_rows(card: Card) -> list[tuple[str, str]]:
 @json_option
 @click.pass_obj
 def history(context: Context, item: str, as_json: bool) -> None:
-    """Show every state that ITEM was in (UTC): an id, a shown name, or a name in the history as coldfront/17."""
+    """Show every state that ITEM was in (UTC): an id, a shown name, or a name in the history as coldfront/17.
+
+    With --json, also the name by which the history looks the item up.
+    """
     state = opened(context)
     with reading(state.ledger.engine) as connection:
         lives = [life(connection, found.id) for found in find(connection, item)]
@@ -181,7 +185,7 @@ def history(context: Context, item: str, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    heads = ("id", "since", "level", "status", "shown", "parent", "name")
+    heads = ("id", "since", "level", "status", "shown", "parent")
     print_table(f"History of {item} (UTC)", heads, [[_cell(row[head]) for head in heads] for row in rows])
 
 

@@ -63,7 +63,8 @@ def days(directories: tuple[Path, ...]) -> None:
 def report(context: Context, names: tuple[str, ...], month: str, directory: Path, as_json: bool) -> int:
     """Report who used what in a month.
 
-    Writes, for each of NAMES, sessions as CSV, and hours by project, user and flavor as CSV and PDF.
+    Writes, for each of NAMES, sessions as CSV, and hours by institution, PI, project, user and flavor as CSV and PDF;
+    by institution and PI where the hierarchy was collected.
     """
     period = Period.month(month)
     results: list[dict[str, object]] = []

@@ -1,26 +1,41 @@
-"""The main job, from Nova's answers to a report: `make demo`.
+"""The main job, from recorded answers to a report: `make demo`.
 
 Recorded answers of a small real cloud, the pauses between actions stretched so that minutes became a month, are served
-over HTTP. The command that an operator would type reads them at four moments of that month, exports after each, and at
-last prints who used what.
+over HTTP, and beside them those of the ColdFront and the Keycloak that know whose its projects are. The command that an
+operator would type reads them at four moments of that month, exports after each, and at last prints who used what.
 """
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+from demo.owners import CLIENT, REALM, Owners
 from demo.replay import Recording, Replay
 
 RECORDING = Path(__file__).with_name("recording.json")
 FOLDER = Path("demo-output")
 COMMAND = Path(sys.executable).with_name("xdmod-cloud")
+#: The PI who moves to another institution between the first moment and the second.
+MOVES = "Amara Okafor"
 CONFIGURATION = """# One cloud, as clouds.yaml beside this file knows it, into an SQLite ledger beside this file.
 [[openstack]]
 name = "demo"
 cloud = "demo"
 resource = "demo-cloud"
+coldfront_resource = "demo cloud"
+
+# Whose its projects are. ColdFront takes the token that Keycloak gives.
+[coldfront]
+url = "{url}/coldfront"
+
+[keycloak]
+url = "{url}/keycloak"
+realm = "{realm}"
+client = "{client}"
+secret_file = "keycloak.secret"
 """
 
 
@@ -28,17 +43,24 @@ def main() -> None:
     """Run the job in a fresh folder."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir()
-    (FOLDER / "xdmod-cloud.toml").write_text(CONFIGURATION)
     recording = Recording.read(RECORDING)
-    with Replay(recording) as server:
+    owners = Owners(clock=lambda: recording.now)
+    with Replay(recording, mounts=owners.mounts) as server:
         server.clouds_yaml(FOLDER / "clouds.yaml")
+        owners.write_secret(FOLDER / "keycloak.secret")
+        configuration = CONFIGURATION.format(url=server.url, realm=REALM, client=CLIENT)
+        (FOLDER / "xdmod-cloud.toml").write_text(configuration)
         run("ledger", "upgrade")
         for moment in recording.moments:
             server.at = moment
             print(f"\n# {moment:%d %B %Y, %H:%M} UTC by the cloud's clock", flush=True)
             run("collect", "openstack")
+            run("collect", "hierarchy")
             run("export", "openstack")
             run("export", "hypervisors")
+        print("\n# Whose the projects are, and were", flush=True)
+        run("hierarchy", "export")
+        run("hierarchy", "history", MOVES)
         print("\n# What XDMoD will make of it, and who used what", flush=True)
         run("verify", "openstack")
     sessions = FOLDER / "sessions.csv"
@@ -46,13 +68,14 @@ def main() -> None:
     run("report", "--month", "2026-10")
     print(f"\nEvent files for xdmod-shredder: {FOLDER}/outbox/demo-cloud/events")
     print(f"Sessions as XDMoD builds them:  {sessions} ({len(sessions.read_text().splitlines()) - 1} sessions)")
+    print(f"Hierarchy for xdmod-import-csv: {FOLDER}/outbox/hierarchy")
     print(f"Report as CSV and PDF:          {FOLDER}/reports/demo-cloud")
 
 
 def run(*words: str, show: bool = True) -> str:
     """Run the command in the demo's folder, as an operator would; what it says is shown, or returned."""
     if show:
-        print(f"$ xdmod-cloud {' '.join(words)}", flush=True)
+        print(f"$ xdmod-cloud {shlex.join(words)}", flush=True)
     environment = {**os.environ, "OS_CLIENT_CONFIG_FILE": "clouds.yaml"}
     done = subprocess.run(
         [COMMAND.absolute(), *words], cwd=FOLDER, env=environment, stdout=None if show else subprocess.PIPE, text=True

@@ -15,7 +15,7 @@ from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph,
 from reporter.chart import Series, chart, series_of, swatch_of
 from reporter.lettering import BOLD, REGULAR, codes_shown, marks_lost, register_fonts, shown
 from reporter.records import UNKNOWN, Group, UsageReport, Used
-from reporter.tables import hours, name_of, notes
+from reporter.tables import divisions, hours, name_of, notes
 
 __all__ = ["write_pdf"]
 
@@ -175,21 +175,27 @@ def _grouped(seconds: int) -> str:
 
 
 def _made(report: UsageReport, resource: str, digest: str) -> Iterator[str]:
-    month = report.period.name
+    month, (*first, last) = report.period.name, divisions(report)
     yield (
         f"Asked: all sessions of the servers of {resource} that touch {month}, each with the seconds it has between "
-        "the start and the end above, summed by project, user and flavor. Sums are exact to the second and rounded "
-        "only here, so that rounded lines may differ from their total in the last place. Days are of UTC. The layers "
-        "of the chart stand in the order of its legend, the largest project at the bottom."
+        f"the start and the end above, summed by {', '.join(first)} and {last}. Sums are exact to the second and "
+        "rounded only here, so that rounded lines may differ from their total in the last place. Days are of UTC. The "
+        "layers of the chart stand in the order of its legend, the largest project at the bottom."
     )
     yield (
         "Active: running. Core hours: active hours times cores. Inactive: stopped, paused or suspended. Shelved: "
         "shelved. Other: in no state, as while being created or deleted."
     )
     yield "A server that changed its owner or flavor counts in each line it was in, so that servers do not add up."
+    if report.institutions:
+        yield (
+            "Usage counts for the PI whose the project was at the time, and for the institution that this PI was at. "
+            "Before that was known it counts for the first that was, and after the end of a project for the last."
+        )
     if report.total.unsized:
         yield f"{_AT_LEAST.strip()}: the size of some servers is not known, and their core hours are not in the number."
-    names = [name_of(group) for groups in (report.projects, report.users, report.flavors) for group in groups]
+    tables = (report.institutions, report.pis, report.projects, report.users, report.flavors)
+    names = [name_of(group) for groups in tables for group in groups]
     if marks_lost([*names, resource]):
         yield "An underlined letter has a mark that the font of this document lacks; the CSV files have it."
     if codes_shown([*names, resource]):

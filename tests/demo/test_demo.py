@@ -1,8 +1,11 @@
 """The demo does what the README says of it."""
 
+import csv
 import os
 import subprocess
 import sys
+from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import jsonschema_rs
@@ -26,12 +29,10 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def test_the_readme_shows_what_the_demo_prints(done: tuple[Path, str]) -> None:
-    """Line for line, from the verification on."""
+    """Line for line, from the last collection on."""
     _, printed = done
-    shown = (ROOT / "README.md").read_text()
-    tail = printed[printed.index("# What XDMoD will make of it") :]
-    for line in tail.splitlines():
-        assert line.rstrip() in shown
+    tail = printed[printed.index("# Whose the projects are") :]
+    assert "\n".join(line.rstrip() for line in tail.splitlines()) in (ROOT / "README.md").read_text()
 
 
 def test_every_event_of_the_demo_is_what_xdmod_accepts(done: tuple[Path, str], xdmod_data: Path) -> None:
@@ -49,3 +50,49 @@ def test_the_report_is_there(done: tuple[Path, str]) -> None:
     """Sessions and hours as CSV, and a PDF."""
     names = {path.name for path in (done[0] / "reports" / "demo-cloud").iterdir()}
     assert names == {"sessions-2026-10.csv", "usage-2026-10.csv", "usage-2026-10.pdf"}
+
+
+def test_the_pi_who_moved_is_counted_for_both_institutions(done: tuple[Path, str]) -> None:
+    """What the project used until then is the old institution's, the rest is the new one's, and nothing is lost."""
+    moved = datetime(2026, 10, 18, tzinfo=UTC)
+    before = after = 0
+    for session in _rows(done, "sessions", "galaxy-formation"):
+        start, end = (datetime.fromisoformat(session[name]) for name in ("start", "end"))
+        if used := int(session["core_seconds_in_month"]):
+            share = max(0, int((min(end, moved) - start).total_seconds()) * int(session["cores"]))
+            before += share
+            after += used - share
+    counted = Counter[tuple[str, str]]()
+    for line in _rows(done, "usage", "galaxy-formation"):
+        counted[line["pi"], line["institution"]] += int(line["core_seconds"])
+    assert counted == {
+        ("Amara Okafor", "Northern University"): before,
+        ("Amara Okafor", "Harbor Institute"): after,
+    }
+    assert before > after > 0
+
+
+def _rows(done: tuple[Path, str], kind: str, project: str) -> list[dict[str, str]]:
+    """The rows of a project in one of the report's files."""
+    with (done[0] / "reports" / "demo-cloud" / f"{kind}-2026-10.csv").open(newline="") as file:
+        return [row for row in csv.DictReader(file) if row["project"] == project]
+
+
+def test_the_hierarchy_for_xdmod_is_there(done: tuple[Path, str]) -> None:
+    """All four files; the project of who moved is below the new institution, and the one that expired is nowhere."""
+    folder = done[0] / "outbox" / "hierarchy"
+    rows = {file.name: list(csv.reader(file.read_text().splitlines())) for file in folder.iterdir()}
+    parents = {id: parent for id, _, parent in rows["hierarchy.csv"]}
+    names = {id: name for id, name, _ in rows["hierarchy.csv"]}
+    groups = dict(rows["group.csv"])
+    assert names[groups["galaxy-formation"]] == "Amara Okafor"
+    assert names[parents[parents[groups["galaxy-formation"]]]] == "Harbor Institute"
+    assert groups.keys() == {"galaxy-formation", "protein-folding", "climate-downscaling", "nlp-archive"}
+    assert set(rows) == {"hierarchy.csv", "group.csv", "names.csv", "pi2project.csv"}
+
+
+def test_the_secret_is_for_nobody_else(done: tuple[Path, str]) -> None:
+    """The file can be read by its owner only, and nothing prints what is in it."""
+    file = done[0] / "keycloak.secret"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.read_text().strip() not in done[1]

@@ -65,7 +65,13 @@ class ColdFront:
 @pytest.fixture(scope="session")
 def coldfront(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ColdFront]:
     """The server, started once for a session of tests; skips where ColdFront is not there and cannot be installed."""
-    folder = tmp_path_factory.mktemp("coldfront")
+    with started(tmp_path_factory.mktemp("coldfront")) as running:
+        yield running
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[ColdFront]:
+    """Run a server whose database and log are in that folder; skips as the fixture does."""
     with _locked(DIRECTORY):
         _install()
         shutil.copyfile(_seed(), _seeded(folder))
