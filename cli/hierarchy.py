@@ -26,12 +26,12 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
         return None
     try:
         time = datetime.fromisoformat(value)
-    except ValueError as error:
+        if len(value) <= len("2025-03-01"):
+            time += timedelta(days=1, microseconds=-1)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         said = f"{value!r} is no day and no time. Write 2025-03-01 or 2025-03-01T02:00:00Z."
         raise click.BadParameter(said, context, parameter) from error
-    if len(value) <= len("2025-03-01"):
-        time += timedelta(days=1, microseconds=-1)
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 @click.command("hierarchy", short_help="Read ColdFront, Keycloak and Keystone.")

@@ -34,8 +34,17 @@ class Bindings(NamedTuple):
     warnings: list[str]
 
 
-def bindings(facts: Facts, clouds: Sequence[Cloud], in_force: Sequence[str], current: Mapping[Key, Item]) -> Bindings:
-    """What is in force: allocations in a status of `in_force`, on a configured cloud, of projects that are not over."""
+def bindings(
+    facts: Facts,
+    clouds: Sequence[Cloud],
+    in_force: Sequence[str],
+    current: Mapping[Key, Item],
+    called: Mapping[ProjectKey, str],
+) -> Bindings:
+    """What is in force: allocations in a status of `in_force`, on a configured cloud, of projects that are not over.
+
+    `called` are the names that clouds themselves have for their projects; where they tell none, ColdFront's counts.
+    """
     of_resource = {cloud.coldfront_resource: cloud for cloud in clouds if cloud.coldfront_resource}
     open_projects = {
         project.subject: project for project in facts.present(ResearchProject) if project.status != _ARCHIVED
@@ -52,7 +61,7 @@ def bindings(facts: Facts, clouds: Sequence[Cloud], in_force: Sequence[str], cur
     owners = {_owner(allocation) for _, allocation in valid}
     projects = sorted((open_projects[key] for key in owners), key=lambda one: _order(one.source, one.id))
     keystone = {project.subject: project for project in facts.present(CloudProject)}
-    bound, warnings = _bound(valid, keystone, current)
+    bound, warnings = _bound(valid, {**called, **{key: one.name for key, one in keystone.items()}}, current)
     nested = list(_nested(bound, keystone))
     places = {cloud.name: place for place, cloud in enumerate(clouds)}
     everything = sorted([*bound.values(), *nested], key=lambda one: (places[one.cloud], one.id))
@@ -63,15 +72,16 @@ def bindings(facts: Facts, clouds: Sequence[Cloud], in_force: Sequence[str], cur
 
 
 def _bound(
-    valid: Sequence[tuple[Cloud, Allocation]], keystone: Mapping[ProjectKey, CloudProject], current: Mapping[Key, Item]
+    valid: Sequence[tuple[Cloud, Allocation]], called: Mapping[ProjectKey, str], current: Mapping[Key, Item]
 ) -> tuple[dict[ProjectKey, Binding], list[str]]:
     """The cloud projects that allocations name. Where two projects claim one, it stays whose it was."""
     claims: dict[ProjectKey, list[Binding]] = defaultdict(list)
     for cloud, allocation in valid:
         if allocation.cloud_project:
             key = ProjectKey(f"{cloud.name}/{allocation.cloud_project}")
-            called = keystone[key].name if key in keystone else allocation.cloud_project
-            name = clean(allocation.cloud_project_name or "") or clean(called)
+            # Usage is named by the cloud, whatever the name was when it was allocated.
+            known = (called.get(key), allocation.cloud_project_name, allocation.cloud_project)
+            name = next(filter(None, (clean(one or "") for one in known)), key)
             claims[key].append(Binding(cloud.name, allocation.cloud_project, name, _owner(allocation)))
     names = {item.id: item.name for item in current.values() if item.level is Level.PROJECT}
     bound, warnings = dict[ProjectKey, Binding](), list[str]()

@@ -4,6 +4,7 @@ What XDMoD takes, and what it makes of it, was measured on Open XDMoD 11.0.4.
 """
 
 import csv
+import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -66,9 +67,9 @@ def rows_of(items: Iterable[Item], clouds: Sequence[Cloud]) -> Rows:
     in_force = _in_force(items)
     levels = [item for level in _LEVELS for item in in_force.values() if item.level is level]
     lines, warnings = _lines(in_force, {cloud.name: cloud for cloud in clouds})
-    by_key = _distinct(lines, lambda line: line.key)
+    by_key = _distinct(lines, lambda line: line.key, _PREFIX)
     openstack = [line for line in lines if line.cloud and line.cloud.kind is CloudKind.OPENSTACK]
-    by_name = _distinct(openstack, lambda line: fitted(line.item.display, _WIDTH))
+    by_name = _distinct(openstack, lambda line: _key(line.item.display), _RENAME)
     files: dict[str, list[Row]] = {
         "hierarchy.csv": [(str(one.id), _shown(one.display, _NODE), str(one.parent or "")) for one in levels],
         "group.csv": [(key, str(line.project.parent)) for key, line in by_key.items()],
@@ -91,7 +92,8 @@ def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFil
     digest = sha256(b"".join(contents.values())).hexdigest()[:16]
     whole = folder.with_name(f".{folder.name}-{digest}")
     with written_safely(folder):
-        if folder.exists() and not folder.is_symlink():
+        ours = re.compile(rf"\.{re.escape(folder.name)}-[0-9a-f]{{16}}")
+        if os.path.lexists(folder) and not (folder.is_symlink() and ours.fullmatch(str(folder.readlink()))):
             raise ConfigurationError(
                 f"{folder} is a folder that xdmod-cloud did not make. Move it away, or name another with --output."
             )
@@ -103,7 +105,8 @@ def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFil
         link.symlink_to(whole.name)
         link.replace(folder)
         keep_names(folder.parent)
-        for old in folder.parent.glob(f".{folder.name}-*"):
+        # Another export's name may begin with the name of this one, as hierarchy-2025-03-01 does.
+        for old in [path for path in folder.parent.iterdir() if ours.fullmatch(path.name)]:
             if old != whole:
                 rmtree(old)
     return [WrittenFile(name, len(files[name]), sums[name]) for name in FILES]
@@ -138,7 +141,7 @@ def _lines(in_force: Mapping[ItemId, Item], clouds: Mapping[str, Cloud]) -> tupl
         cloud = clouds.get(name)
         if cloud is None:
             absent[name] += 1
-        key = fitted(f"{cloud.prefix if cloud else ''}{item.display}", _WIDTH)
+        key = _key(f"{cloud.prefix if cloud else ''}{item.display}")
         lines.append(_Line(key, cloud, item, in_force[item.parent]))
     warnings = [
         f"{number} projects are of the cloud {name}, which the configuration no longer has: they are not in"
@@ -150,7 +153,11 @@ def _lines(in_force: Mapping[ItemId, Item], clouds: Mapping[str, Cloud]) -> tupl
     return [line for _, line in sorted(zip(order, lines, strict=True), key=lambda pair: pair[0])], warnings
 
 
-def _distinct(lines: Iterable[_Line], key: Callable[[_Line], str]) -> dict[str, _Line]:
+_PREFIX = "set a prefix for one of their clouds in the configuration, or rename one"
+_RENAME = "rename one in OpenStack, for XDMoD knows its projects by name alone, whatever their cloud"
+
+
+def _distinct(lines: Iterable[_Line], key: Callable[[_Line], str], way_out: str) -> dict[str, _Line]:
     """One line for each key. XDMoD takes keys for equal that differ in the case of letters."""
     found = dict[str, tuple[str, _Line]]()
     for line in lines:
@@ -159,8 +166,7 @@ def _distinct(lines: Iterable[_Line], key: Callable[[_Line], str]) -> dict[str, 
             raise DataError(
                 f'"{key(line)}" would stand for two projects in XDMoD: {first.item.name} belongs to'
                 f' {first.project.name} "{first.project.display}", and {line.item.name} to {line.project.name}'
-                f' "{line.project.display}". Nothing was written; set a prefix for one of their clouds in the'
-                " configuration, or rename one."
+                f' "{line.project.display}". Nothing was written; {way_out}.'
             )
     return dict(sorted(found.values(), key=lambda pair: pair[0]))
 
@@ -180,6 +186,11 @@ def _shown(text: str, width: int) -> str:
     """A name on one line, cut to what XDMoD shows, without what its reader of CSV stumbles over."""
     plain = "".join(char if char <= "\uffff" else "\N{REPLACEMENT CHARACTER}" for char in clean(text))
     return _readable(plain if len(plain) <= width else f"{plain[: width - 1]}…")
+
+
+def _key(text: str) -> str:
+    """What a project is told apart by, in XDMoD's width and without what its reader of CSV stumbles over."""
+    return _readable(fitted(text, _WIDTH))
 
 
 def _readable(text: str) -> str:

@@ -37,30 +37,36 @@ _TYPES: tuple[type[Owning], ...] = (
     Share,
 )
 T = TypeVar("T", bound=Owning)
-_Thing = tuple[Kind, str, str]
+#: What tells the things of one kind apart: subject and identity.
+Thing = tuple[str, str]
 
 
 class Facts:
     """The newest record of each thing, those that are gone included."""
 
     def __init__(self, records: Iterable[Owning]) -> None:
-        self._records: dict[_Thing, Owning] = {_thing(record): record for record in records}
+        self._records: dict[type[object], dict[Thing, Owning]] = {kind: {} for kind in _TYPES}
+        for record in records:
+            self._records[type(record)][_thing(record)] = record
 
     def all(self, kind: type[T]) -> Iterator[T]:
         """The records of one kind."""
-        return (record for record in self._records.values() if isinstance(record, kind))
+        return (record for record in self._records[kind].values() if isinstance(record, kind))
 
     def present(self, kind: type[T]) -> Iterator[T]:
         """The records of one kind that are not gone."""
         return (record for record in self.all(kind) if not record.gone)
 
-    def get(self, record: Owning) -> Owning | None:
-        """What is known of the thing that a record is about."""
-        return self._records.get(_thing(record))
+    def get(self, kind: type[T], thing: Thing) -> Owning | None:
+        """What is known of one thing."""
+        return self._records[kind].get(thing)
 
     def overlaid(self, records: Iterable[Owning]) -> "Facts":
         """What is known once these records are known, too."""
-        return Facts([*self._records.values(), *records])
+        both = Facts(records)
+        for kind, newer in both._records.items():
+            both._records[kind] = self._records[kind] | newer
+        return both
 
 
 class News(Struct, frozen=True):
@@ -93,15 +99,15 @@ def news(known: Facts, told: Sequence[Told]) -> News:
         fresh = {_thing(record): record for one in sources for record in one.records if isinstance(record, kind)}
         before = [record for record in known.present(kind) if any(_is_from(record, one.source) for one in sources)]
         lost = [record for record in before if _thing(record) not in fresh]
-        records += [record for record in fresh.values() if known.get(record) != record]
+        records += [record for thing, record in fresh.items() if known.get(kind, thing) != record]
         records += [replace(record, gone=True) for record in lost]
         if sources:
             gone[kind.kind], present[kind.kind] = len(lost), len(before)
     return News(records, gone, present)
 
 
-def _thing(record: Owning) -> _Thing:
-    return record.kind, record.subject, record.identity
+def _thing(record: Owning) -> Thing:
+    return record.subject, record.identity
 
 
 def _is_from(record: Owning, source: str) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
 
 from hierarchy.records import Item, ItemId, Level, State
 from ledger.tables import hierarchy_item, hierarchy_rec
@@ -57,10 +57,12 @@ def life(connection: Connection, id: ItemId) -> list[State]:
 def find(connection: Connection, wanted: str) -> list[Item]:
     """The items that are called so, by id, lookup name or shown name; the shown name in any case of letters."""
     item = hierarchy_item
-    fits = or_(item.c.name == wanted, func.lower(item.c.display_name) == wanted.lower())
-    if wanted.isdecimal():
-        fits = or_(fits, item.c.id == int(wanted))
-    return [state.item for state in _states(connection, select(item).where(fits).order_by(item.c.id))]
+    # Shown names are not left to the database: of letters outside ASCII, SQLite does not know the case.
+    return [
+        state.item
+        for state in _states(connection, select(item).order_by(item.c.id))
+        if wanted in (state.item.name, str(state.item.id)) or state.item.display.casefold() == wanted.casefold()
+    ]
 
 
 def newest_time(connection: Connection) -> datetime | None:

@@ -14,8 +14,9 @@ from hierarchy.ownership import check_ownership
 from hierarchy.ownership_files import Placed, told_by
 from hierarchy.reconcile import changes, guard, removals
 from hierarchy.settings import Cloud, HierarchySettings
-from ledger import Kind, Ledger, RunId, SourceUnavailable, Writer
+from ledger import Kind, Ledger, Named, RunId, SourceUnavailable, Writer
 from ledger.database import reading
+from ledger.ownership import ProjectKey
 from ledger.times import iso_seconds
 
 __all__ = ["Kept", "keep"]
@@ -62,7 +63,7 @@ def keep(
     check_ownership(placed, facts)
     with reading(ledger.engine) as connection:
         before = {state.item.key: state.item for state in current(connection)}
-    derived = derive(facts, clouds, in_force, before)
+    derived = derive(facts, clouds, in_force, before, _called(ledger, clouds))
     changed = changes(before, derived.items)
     losses = {kind.value: (new.gone[kind], new.present[kind]) for kind in _GUARDED if kind in new.gone}
     guard(removals(before, changed) | losses, settings, accepted_removals)
@@ -76,6 +77,16 @@ def keep(
     counts = writer.finish(run, at, at, new.records, rejected, counts, also=also)
     aside = [f"{item.reason} (set aside; see: xdmod-cloud ledger quarantine)" for item in rejected]
     return Kept(at, counts, [*(said for one in told for said in one.warnings), *derived.warnings, *aside])
+
+
+def _called(ledger: Ledger, clouds: Sequence[Cloud]) -> dict[ProjectKey, str]:
+    """What projects are called in the clouds that were collected."""
+    return {
+        ProjectKey(f"{cloud.name}/{named.id}"): named.name
+        for cloud in clouds
+        for named in ledger.newest(cloud.name, Named, Kind.PROJECT)
+        if named.name
+    }
 
 
 def _time(first: Told, mark: datetime | None) -> datetime:

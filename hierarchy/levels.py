@@ -34,13 +34,19 @@ class _Place(NamedTuple):
     pi_shown: str
 
 
-def derive(facts: Facts, clouds: Sequence[Cloud], in_force: Sequence[str], current: Mapping[Key, Item]) -> Derived:
+def derive(
+    facts: Facts,
+    clouds: Sequence[Cloud],
+    in_force: Sequence[str],
+    current: Mapping[Key, Item],
+    called: Mapping[ProjectKey, str],
+) -> Derived:
     """The items in force by the facts. Those that are or were in the hierarchy keep their ids; new ones get the next.
 
-    `in_force` are the statuses of allocations that count. Raises DataError for a PI that could be two people, and for a
-    name that is too long to be looked up.
+    `in_force` are the statuses of allocations that count, `called` the clouds' own names of their projects. Raises
+    DataError for a PI that could be two people, and for a name that is too long to be looked up.
     """
-    bound = bindings(facts, clouds, in_force, current)
+    bound = bindings(facts, clouds, in_force, current, called)
     numbering = _Numbering(current)
     places, institutions, fields, several = _places(facts, bound.projects)
     unknown = numbering.item(Level.INSTITUTION, UNKNOWN, UNKNOWN, None)

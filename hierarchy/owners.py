@@ -1,7 +1,7 @@
 """To whom the projects of a cloud belonged through time: what usage is counted for."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
@@ -14,19 +14,26 @@ from hierarchy.records import Item, ItemId, Level, State
 from ledger import Ledger
 from ledger.database import reading
 
-__all__ = ["ALWAYS", "Owner", "owners"]
+__all__ = ["ALWAYS", "Label", "Owner", "owners"]
 
 #: Longer than any session lasts, on both sides.
 ALWAYS = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
 
 
+class Label(NamedTuple):
+    """What usage calls a project of a cloud: its name and the name of its domain; none where that does not matter."""
+
+    name: str
+    domain: str | None = None
+
+
 class Owner(NamedTuple):
-    """Who owned what is called so in a cloud, within `[since, until)` (UTC). Names are the shown ones.
+    """Who owned what has a label in a cloud, within `[since, until)` (UTC). Names are the shown ones.
 
     `pi_id` tells apart PIs of one name; it stays when they move.
     """
 
-    cloud_project: str
+    label: Label
     since: datetime
     until: datetime
     institution: str
@@ -47,21 +54,35 @@ class _Stretch(NamedTuple):
     owner: Owner
 
 
-def owners(ledger: Ledger, cloud: str, window: tuple[datetime, datetime]) -> list[Owner]:
-    """Who owned each project of a cloud within a window (UTC), by name and time.
+def owners(
+    ledger: Ledger,
+    cloud: str,
+    window: tuple[datetime, datetime],
+    labels: Mapping[str, Collection[Label]] | None = None,
+) -> list[Owner]:
+    """Who owned each project of a cloud within a window (UTC), by label and time.
 
-    Every name that was ever in the hierarchy is covered, without gap or overlap, over all of `ALWAYS`: before it was
-    first seen it belongs to its first owner, and after its end to its last one. Where two bore one name, it is the
-    active one's, and of several the latest one's.
+    `labels` are those that are known for an id in the cloud; the names of the hierarchy serve for the others. Every
+    label is covered, without gap or overlap, over all of `ALWAYS`: before it was first seen it belongs to its first
+    owner, and after its end to its last one. Where two bore it, it is the active one's, of several the latest one's.
     """
     with reading(ledger.engine) as connection:
         lives = _lives(connection, window)
-    by_name: dict[str, list[_Stretch]] = defaultdict(list)
+    labelled: dict[Label, list[_Stretch]] = defaultdict(list)
     for states in lives.values():
-        if states[0].item.level is Level.CLOUD_PROJECT and states[0].item.name.startswith(f"{cloud}/"):
+        item = states[0].item
+        if item.level is Level.CLOUD_PROJECT and item.name.startswith(f"{cloud}/"):
+            known = (labels or {}).get(item.name.removeprefix(f"{cloud}/"))
             for stretch in _stretches(states, lives):
-                by_name[stretch.owner.cloud_project].append(stretch)
-    return [owner for name in sorted(by_name) for owner in _unambiguous(by_name[name])]
+                for label in known or [stretch.owner.label]:
+                    labelled[label].append(stretch._replace(owner=stretch.owner._replace(label=label)))
+    told_apart = {label.name for label in labelled if label.domain is not None}
+    return [
+        owner
+        for label, stretches in sorted(labelled.items(), key=lambda pair: (pair[0].name, pair[0].domain or ""))
+        if label.domain is not None or label.name not in told_apart
+        for owner in _unambiguous(stretches)
+    ]
 
 
 def _lives(connection: Connection, window: tuple[datetime, datetime]) -> dict[ItemId, list[State]]:
@@ -93,7 +114,7 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
         item = chain[Level.CLOUD_PROJECT]
         institution, field = chain[Level.INSTITUTION], chain[Level.FIELD]
         owner = Owner(
-            item.display,
+            Label(item.display),
             since,
             until,
             institution.display,
@@ -117,7 +138,7 @@ def _chain(id: ItemId, lives: Mapping[ItemId, Sequence[State]], moment: datetime
 
 def _unambiguous(stretches: Sequence[_Stretch]) -> Iterator[Owner]:
     """One owner at a time of what bears one name; neighbours that say the same become one."""
-    bounds = sorted({time for one in stretches for time in (one.since, one.until, one.seen)})
+    bounds = sorted({*ALWAYS, *(time for one in stretches for time in (one.since, one.until, one.seen))})
     last: Owner | None = None
     for since, until in pairwise(bounds):
         owner = _owner_at(stretches, since)._replace(since=since, until=until)
@@ -135,8 +156,12 @@ def _unambiguous(stretches: Sequence[_Stretch]) -> Iterator[Owner]:
 def _owner_at(stretches: Iterable[_Stretch], moment: datetime) -> Owner:
     """Who has a name at a moment; else whoever had it last, else whoever is going to have it first."""
 
-    def rank(one: _Stretch) -> tuple[bool, bool, int]:
-        seen = one.seen <= moment
-        return seen, seen and one.active, one.id if seen else -one.id
+    def rank(one: _Stretch) -> tuple[bool, bool, bool, float, int]:
+        begin = max(one.since, one.seen)
+        if begin > moment:
+            return False, False, False, -begin.timestamp(), -one.id
+        if one.until <= moment:
+            return True, False, False, one.until.timestamp(), one.id
+        return True, True, one.active, 0, one.id
 
-    return max((one for one in stretches if one.since <= moment < one.until), key=rank).owner
+    return max(stretches, key=rank).owner

@@ -94,7 +94,8 @@ def _csv(file: Path, text: str) -> Iterator[Placed]:
                 raise ConfigurationError(f"{where}, {column}: {error.message}") from error
             yield Placed(where, _share(where, entry))
     except csv.Error as error:
-        raise ConfigurationError(f"{file}, line {reader.line_num} is no CSV: {error}") from error
+        # The reader stands behind the last line that it could read.
+        raise ConfigurationError(f"{file}, line {reader.line_num + 1} is no CSV: {error}") from error
 
 
 def _share(where: str, entry: dict[str, Any]) -> Share:

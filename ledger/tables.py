@@ -9,6 +9,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    PrimaryKeyConstraint,
     String,
     Table,
     Text,
@@ -145,10 +146,10 @@ export_file = Table(
 )
 
 
-def _item_columns(*, create_ts_is_key: bool) -> list[Column[Any]]:
+def _item_columns() -> list[Column[Any]]:
     return [
-        Column("id", BigInteger, primary_key=True, autoincrement=False),
-        Column("create_ts", UtcDateTime, primary_key=create_ts_is_key, nullable=False),
+        Column("id", BigInteger, nullable=False, autoincrement=False),
+        Column("create_ts", UtcDateTime, nullable=False),
         Column("type", String(100), nullable=False),
         Column("name", String(500), nullable=False),
         Column("status", String(100)),
@@ -158,14 +159,23 @@ def _item_columns(*, create_ts_is_key: bool) -> list[Column[Any]]:
 
 
 #: Every state that an item of the hierarchy was ever in: appended, never rewritten. The columns are those of the first
-#: design, so that its tools read it.
-hierarchy_rec = Table("hierarchy_rec", metadata, *_item_columns(create_ts_is_key=True), **_TABLE)
+#: design, so that its tools read it. MariaDB keeps rows in the order of the key: with the time first, it appends, and
+#: what was in force at one time lies together.
+hierarchy_rec = Table(
+    "hierarchy_rec",
+    metadata,
+    *_item_columns(),
+    PrimaryKeyConstraint("create_ts", "id"),
+    Index("hierarchy_rec_by_item", "id", "create_ts"),
+    **_TABLE,
+)
 
 #: The newest state of each item. It follows from `hierarchy_rec`, and spares reading all of it.
 hierarchy_item = Table(
     "hierarchy_item",
     metadata,
-    *_item_columns(create_ts_is_key=False),
+    *_item_columns(),
+    PrimaryKeyConstraint("id"),
     UniqueConstraint("type", "name", name="hierarchy_item_once"),
     **_TABLE,
 )

@@ -2,12 +2,14 @@
 
 from hashlib import sha256
 
-__all__ = ["HOST_WIDTH", "PROJECT_WIDTH", "fitted"]
+__all__ = ["DOMAIN_WIDTH", "HOST_WIDTH", "PROJECT_WIDTH", "fitted"]
 
 #: So many characters of a host's name does XDMoD keep, in events and in facts alike.
 HOST_WIDTH = 64
 #: So many of a project's.
 PROJECT_WIDTH = 256
+#: So many of a domain's.
+DOMAIN_WIDTH = 64
 
 
 def fitted(text: str, width: int) -> str:

@@ -1,5 +1,6 @@
 """Report: from the embedded ledger to tables, CSV and PDF, through the same events that XDMoD gets."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -8,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from collectors.openstack import OpenStackSource
 from exporters.openstack import horizon_of, write_lives
-from hierarchy.owners import owners
-from ledger import DataError, Ledger
+from hierarchy.owners import Label, owners
+from ledger import DataError, Kind, Ledger, Named
 from ledger.exports import Export
 from reporter import Period, UsageReport, usage_report, write_report
 from usage import Engine
@@ -47,5 +48,18 @@ def report_month(
 ) -> tuple[UsageReport, list[Path]]:
     """Report one month of one cloud; returns what it says and the files written."""
     with ledger_sessions(ledger, settings, (period.start, period.end)) as engine:
-        report = usage_report(engine, period, owners(ledger, settings.name, (period.start, period.end)))
+        window = period.start, period.end
+        report = usage_report(engine, period, owners(ledger, settings.name, window, _labels(ledger, settings.name)))
         return report, write_report(report, engine, directory, settings.resource)
+
+
+def _labels(ledger: Ledger, source: str) -> dict[str, set[Label]]:
+    """Every name that each project of a cloud ever had, with its domain: events bear them."""
+    mark = ledger.watermark(source)
+    domains = {domain.id: domain.name for domain in ledger.newest(source, Named, Kind.DOMAIN)}
+    labels: dict[str, set[Label]] = defaultdict(set)
+    for entry in ledger.entries(source, Kind.PROJECT, mark.seq) if mark else ():
+        if isinstance(entry.record, Named) and entry.record.name:
+            domain = domains.get(entry.record.domain) if entry.record.domain else None
+            labels[entry.record.id].add(Label(entry.record.name, domain))
+    return labels

@@ -7,7 +7,7 @@ import duckdb
 
 from hierarchy.owners import Owner
 from ledger import SourceUnavailable
-from ledger.text import PROJECT_WIDTH, fitted
+from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from reporter.periods import Period
 from usage import rules
 
@@ -57,7 +57,7 @@ SELECT
     owners.pi,
     owners.pi_id
 FROM ({CLIPPED}) AS clipped
-LEFT JOIN owners ON owners.project = clipped.project
+LEFT JOIN owners ON owners.project = clipped.project AND (owners.domain IS NULL OR owners.domain = clipped.domain)
     AND owners.since < greatest(clipped.until, clipped.since + 1) AND owners.until > clipped.since
 """
 
@@ -66,11 +66,12 @@ def owned_by(connection: duckdb.DuckDBPyConnection, owners: Iterable[Owner]) -> 
     """Tell the engine of the sessions who owned their projects: makes the table `owners` that OWNED joins."""
     connection.execute(
         "CREATE OR REPLACE TABLE owners"
-        " (project VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR, pi_id BIGINT)"
+        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR, pi_id BIGINT)"
     )
     rows = [
         (
-            fitted(one.cloud_project, PROJECT_WIDTH),
+            fitted(one.label.name, PROJECT_WIDTH),
+            fitted(one.label.domain, DOMAIN_WIDTH) if one.label.domain else None,
             int(one.since.timestamp()),
             int(one.until.timestamp()),
             one.institution,

@@ -15,7 +15,7 @@ from exporters.openstack.vocabulary import HEARTBEAT, State
 from ledger import Flavor, Kind, Server, Size
 from ledger.records import Named
 from ledger.store import Entry
-from ledger.text import HOST_WIDTH, PROJECT_WIDTH, fitted
+from ledger.text import DOMAIN_WIDTH, HOST_WIDTH, PROJECT_WIDTH, fitted
 
 __all__ = ["Event", "Names", "Owner", "heartbeat", "owner_at", "stamp", "transition"]
 
@@ -104,7 +104,7 @@ def owner_at(names: Names, life: Life, time: datetime) -> Owner:
     return Owner(
         fitted((project and project.name) or life.server.project, PROJECT_WIDTH),
         fitted((user and user.name) or life.server.user, 255),
-        fitted(domain.name, 64) if domain and domain.name else None,
+        fitted(domain.name, DOMAIN_WIDTH) if domain and domain.name else None,
     )
 
 

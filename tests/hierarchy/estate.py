@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from msgspec.structs import replace
@@ -14,11 +16,11 @@ from hierarchy.export import ExportedHierarchy, export_as_of, export_now
 from hierarchy.keep import Kept, keep
 from hierarchy.ownership_files import read_ownership_files
 from ledger import Kind, Ledger, Mode
-from ledger.database import reading
+from ledger.database import connect, reading, upgrade
 from ledger.ownership import Allocation, CloudProject, Membership, Owning, Person, PersonId, ResearchProject
 from ledger.tables import hierarchy_item, hierarchy_rec
 
-__all__ = ["IN_FORCE", "OCP", "STACK", "Estate", "at"]
+__all__ = ["IN_FORCE", "OCP", "STACK", "Estate", "at", "new_ledger"]
 
 STACK = Cloud("stack", CloudKind.OPENSTACK, "openstack", "NERC", "")
 OCP = Cloud("ocp-prod", CloudKind.OPENSHIFT, "openshift", "NERC-OCP", "")
@@ -28,6 +30,22 @@ IN_FORCE = ("Active", "Active (Needs Renewal)", "Renewal Requested")
 def at(day: str) -> datetime:
     """Two o'clock (UTC) on a day."""
     return datetime.fromisoformat(day).replace(hour=2, tzinfo=UTC)
+
+
+def new_ledger(folder: Path) -> str:
+    """The URL of an empty ledger in SQLite, in that folder."""
+    (folder / "ledger.sqlite").write_bytes(_empty())
+    return f"sqlite:///{folder / 'ledger.sqlite'}"
+
+
+@cache
+def _empty() -> bytes:
+    """An empty ledger's file: to copy it takes a tenth of the time that it takes to make one."""
+    with TemporaryDirectory() as folder:
+        engine = connect(f"sqlite:///{folder}/empty.sqlite")
+        upgrade(engine)
+        engine.dispose()
+        return Path(folder, "empty.sqlite").read_bytes()
 
 
 @dataclass

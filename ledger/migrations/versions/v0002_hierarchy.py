@@ -26,7 +26,8 @@ def _item_columns() -> list[sa.Column[Any]]:
 
 
 def upgrade() -> None:
-    op.create_table("hierarchy_rec", *_item_columns(), sa.PrimaryKeyConstraint("id", "create_ts"), **_TABLE)
+    op.create_table("hierarchy_rec", *_item_columns(), sa.PrimaryKeyConstraint("create_ts", "id"), **_TABLE)
+    op.create_index("hierarchy_rec_by_item", "hierarchy_rec", ["id", "create_ts"])
     op.create_table(
         "hierarchy_item",
         *_item_columns(),
