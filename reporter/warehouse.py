@@ -1,0 +1,276 @@
+"""An XDMoD warehouse in MariaDB, read and never written: its sessions, its dimensions, what its resources had to give.
+
+Everything comes from `modw_cloud.session_records`; nothing from the tables that XDMoD aggregates into.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+)
+
+from ledger import ConfigurationError, DataError, SourceUnavailable, XdmodCloudError
+from usage import rules
+from usage.statistics import DIMENSIONS, Dimension, Period, Span, Unit, query
+
+__all__ = ["VERSIONS", "Warehouse", "grants"]
+
+_SESSIONS = "modw_cloud.session_records"
+#: What of a session every version has and is read here.
+_NEEDED = frozenset(
+    {
+        *("instance_id", "resource_id", "account_id", "person_id", "systemaccount_id", "fos_id"),
+        *("start_time_ts", "end_time_ts", "start_day_id", "end_day_id", "start_event_type_id", "end_event_type_id"),
+        *("instance_type", "instance_type_id", "num_cores", "memory_mb", "processorbucket_id", "memorybucket_id"),
+        *("disk_gb", "submission_venue_id", "domain_id", "service_provider", "principalinvestigator_person_id"),
+    }
+)
+#: XDMoD's versions by the columns that came with each. Source: its etl_tables.d/cloud_common/session_records.json.
+VERSIONS = {
+    "11.0": frozenset({"instance_state_id", "person_organization_id", "piperson_organization_id"}),
+    "10.5": frozenset({"instance_state_id"}),
+    "10.0": frozenset[str](),
+}
+#: Where capacities are: since 11.0 those of resource_specs.json, with their percent; before, those of hypervisors.
+_SPECS = {"11.0": ("modw.resourcespecs", "modw.resource_allocated")}
+_HOSTS = ("modw_cloud.cloud_resource_specs",)
+#: The end of what has none, in seconds since 1970.
+_FOREVER = 9_999_999_999
+
+_KNOWN_STATES = """JOIN modw_cloud.instance_states AS st
+    ON st.instance_state_id = sr.instance_state_id AND st.include_in_aggregation = 1"""
+#: Before 10.5 a session has no state of its own; it is that of its start event, among which there is no resize yet.
+_STATE_OF_START = (
+    "CASE sr.start_event_type_id "
+    + " ".join(f"WHEN {event.id} THEN {event.state}" for event in rules.EVENT_TYPES)
+    + " END"
+)
+
+#: What MariaDB's numbers of errors come to.
+_DENIED = (1142, 1143)
+_NO_LOGIN = (1044, 1045, 1698)
+_NOT_THERE = (1049, 1054, 1146)
+_NOT_UNDERSTOOD = (1064,)
+_NAMED_TABLE = re.compile(r"for table [`'](?:(?P<schema>\w+)`\.`)?(?P<table>\w+)[`']")
+_ACCOUNT = re.compile(r"'(?P<user>[^']*)'@'(?P<host>[^']*)'")
+
+
+class Warehouse:
+    """Answers from one warehouse. Days are those of its own time zone, as XDMoD made them.
+
+    Of every version the same is reckoned, what 11.0 reckons. XDMoD 10.0 itself shows less: the sessions of its active
+    states alone, with a resize for a start like any other.
+    """
+
+    def __init__(self, connection: Connection, version: str) -> None:
+        self._connection = connection
+        self.version = version
+
+    @classmethod
+    @contextmanager
+    def open(cls, url: str) -> Iterator["Warehouse"]:
+        """Connect, find out the version, and see one state of the warehouse until the context is left.
+
+        Raises ConfigurationError for a URL, an account or a schema that cannot be used, SourceUnavailable where the
+        database does not answer, also in what is asked later.
+        """
+        engine = _engine(url)
+        try:
+            with _explained(engine.url), engine.connect() as connection:
+                connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+                connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+                yield cls(connection, _version(connection))
+        finally:
+            engine.dispose()
+
+    @property
+    def dimensions(self) -> Mapping[str, Dimension]:
+        """The dimensions that this version has."""
+        columns = VERSIONS[self.version]
+        return {name: it for name, it in DIMENSIONS.items() if it.column is None or it.column in columns}
+
+    def periods(self, unit: Unit, first: date, last: date) -> list[Period]:
+        """Return the periods of XDMoD's calendar that touch the days, both included, in order."""
+        rows = self._rows(f"{_periods(unit)} ORDER BY period_id", {"first": first, "last": last})
+        return [Period(*map(int, row)) for row in rows]
+
+    def sums(self, dimension: str, unit: Unit, first: date, last: date, *, series: bool) -> Sequence[Sequence[Any]]:
+        """Return what `query` says of the sessions."""
+        asked = query(self._sessions(dimension), _periods(unit), unit, series=series)
+        return self._rows(asked, {"first": first, "last": last})
+
+    def resources(self) -> dict[str, int]:
+        """Return the ids of resources by what resources.json calls them."""
+        return {str(code): int(key) for key, code in self._rows("SELECT id, code FROM modw.resourcefact")}
+
+    def capacities(self) -> tuple[list[Span], list[Span]]:
+        """Return the spans of cores and of percent that this version divides by.
+
+        From 11.0 on they are what the last ingest read of resource_specs.json, and end with its day where the file
+        says no end; before, they are made of hypervisor facts, of which XDMoD leaves out the last second.
+        """
+        if self.version in _SPECS:
+            ends = f"COALESCE(end_date_ts, {_FOREVER})"
+            cores, percents = (
+                self._spans(f"SELECT resource_id, start_date_ts, {ends}, COALESCE({amount}, 0) FROM {table}")
+                for amount, table in zip(("cpu_processor_count", "percent"), _SPECS[self.version], strict=True)
+            )
+            return cores, percents
+        cores = self._spans(
+            "SELECT resource_id, CAST(start_date_ts AS SIGNED), CAST(end_date_ts AS SIGNED) - 1, SUM(vcpus)"
+            f" FROM {_HOSTS[0]} WHERE end_date_ts IS NOT NULL GROUP BY resource_id, start_date_ts, end_date_ts"
+        )
+        return cores, [Span(resource, 0, _FOREVER, 100) for resource in {span.resource_id for span in cores}]
+
+    def _spans(self, statement: str) -> list[Span]:
+        return [Span(*map(int, row)) for row in self._rows(statement)]
+
+    def _sessions(self, dimension: str) -> str:
+        """Return the SQL of the sessions that XDMoD aggregates, each with the state that counts."""
+        attribute = DIMENSIONS[dimension].attribute
+        key, label = (attribute.id, attribute.label) if attribute else ("0", "'Summary'")
+        joined = f"LEFT JOIN {attribute.table} AS a ON {attribute.on}" if attribute else ""
+        has_state = "instance_state_id" in VERSIONS[self.version]
+        state, known = ("sr.instance_state_id", _KNOWN_STATES) if has_state else (_STATE_OF_START, "")
+        return f"""
+SELECT {key} AS dimension_id, {label} AS label, sr.resource_id, sr.start_time_ts AS start_second,
+    sr.end_time_ts AS end_second, sr.start_day_id AS start_day, sr.end_day_id AS end_day,
+    sr.start_event_type_id AS start_event, sr.end_event_type_id AS end_event, {state} AS state,
+    sr.num_cores AS cores, sr.memory_mb, sr.disk_gb
+FROM {_SESSIONS} AS sr
+JOIN modw_cloud.instance AS i ON i.instance_id = sr.instance_id AND i.resource_id = sr.resource_id
+JOIN modw.resourcefact AS r ON r.id = sr.resource_id
+{known}
+{joined}
+WHERE sr.instance_type <> 'Unknown' AND sr.instance_id <> 1
+"""
+
+    def _rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        return self._connection.execute(text(statement), dict(values or {})).fetchall()
+
+
+def _periods(unit: Unit) -> str:
+    """Return the SQL of XDMoD's calendar; bound are the days `first` and `last`.
+
+    Source: TimeAggregationUnit::getDateRangeIds. The columns are unsigned, and no difference of them may be negative.
+    """
+    name = unit.name
+    days = [
+        "id" if name == "day" else f"YEAR({name}_{end}) * 100000 + DAYOFYEAR({name}_{end})" for end in ("start", "end")
+    ]
+    seconds = [f"CAST({name}_{end}_ts AS SIGNED)" for end in ("start", "end")]
+    columns = zip((*days, *seconds), ("first_day", "last_day", "first_second", "last_second"), strict=True)
+    return (
+        f"SELECT id AS period_id, {', '.join(f'{column} AS {alias}' for column, alias in columns)}"
+        f" FROM modw.{name}s FORCE INDEX (PRIMARY) WHERE {name}_start <= :last AND {name}_end > :first"
+    )
+
+
+def grants(account: str, version: str = "11.0") -> list[str]:
+    """Return the GRANT statements that an account needs for every statistic, and no more than these.
+
+    `account` is written as user@host, with or without quotes. Raises ConfigurationError for anything else, and for a
+    version that is not known.
+    """
+    user, _, host = account.rpartition("@")
+    if not user or not re.fullmatch(r"[\w.%:/-]+", host.strip("'")) or not re.fullmatch(r"[\w.@-]+", user.strip("'")):
+        raise ConfigurationError(f"{account} is no account. Write it as user@host, for example report@localhost.")
+    if version not in VERSIONS:
+        raise ConfigurationError(f"There is no XDMoD {version} here (there are: {', '.join(VERSIONS)}).")
+    columns = VERSIONS[version]
+    attributes = [
+        it.attribute.table for it in DIMENSIONS.values() if it.attribute and (it.column is None or it.column in columns)
+    ]
+    capacities = _SPECS.get(version, _HOSTS)
+    calendar = [f"modw.{name}s" for name in ("day", "month", "quarter", "year")]
+    tables = {_SESSIONS, "modw_cloud.instance", *attributes, *capacities, *calendar}
+    whom = f"'{user.strip(chr(39))}'@'{host.strip(chr(39))}'"
+    return [f"GRANT SELECT ON {table} TO {whom};" for table in sorted(tables)]
+
+
+def _engine(url: str) -> Engine:
+    way_out = "Write mysql+pymysql://USER:PASSWORD@HOST, with %40 for an @ and %2F for a / in the password."
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() not in ("mysql", "mariadb"):
+            raise ConfigurationError(
+                f"The XDMoD URL names {parsed.get_backend_name()}; XDMoD lives in MariaDB. {way_out}"
+            )
+        return create_engine(
+            parsed.set(drivername="mysql+pymysql"),
+            isolation_level="REPEATABLE READ",
+            connect_args={"connect_timeout": 20},
+            hide_parameters=True,
+        )
+    except (ArgumentError, ImportError, NoSuchModuleError, ValueError) as error:
+        # What could not be read is not repeated: it may hold a password.
+        raise ConfigurationError(f"The XDMoD URL cannot be used ({type(error).__name__}). {way_out}") from error
+
+
+def _version(connection: Connection) -> str:
+    """Tell the version by the columns of its sessions."""
+    columns = set(connection.exec_driver_sql(f"SELECT * FROM {_SESSIONS} LIMIT 0").keys())
+    missing = _NEEDED - columns
+    if missing:
+        raise ConfigurationError(
+            f"{_SESSIONS} is of no XDMoD that is known here ({', '.join(VERSIONS)}): it has no"
+            f" {', '.join(sorted(missing))}. Name the warehouse of such an XDMoD."
+        )
+    return next(version for version, has in VERSIONS.items() if has <= columns)
+
+
+@contextmanager
+def _explained(url: URL) -> Iterator[None]:
+    """Turn what the database says into errors that an operator can act on."""
+    try:
+        yield
+    except DBAPIError as error:
+        at = url.render_as_string(hide_password=True)
+        raise _explain(at, error) from error
+
+
+def _explain(at: str, error: DBAPIError) -> XdmodCloudError:
+    said = error.orig.args if error.orig else ()
+    code, words = (said[0], str(said[-1])) if said else (0, str(error))
+    if code in _DENIED:
+        return ConfigurationError(_denied(at, words))
+    if code in _NO_LOGIN:
+        return ConfigurationError(
+            f"XDMoD's database at {at} refuses the account: {words}. Correct the URL; what an account needs,"
+            " xdmod-cloud report grants prints."
+        )
+    if code in _NOT_THERE:
+        return ConfigurationError(
+            f"The database at {at} is no XDMoD with a cloud, of {', '.join(VERSIONS)}: {words}. Name its warehouse."
+        )
+    if code in _NOT_UNDERSTOOD:
+        return ConfigurationError(f"The database at {at} is too old: {words}. It takes MariaDB 10.2 or MySQL 8.")
+    if error.connection_invalidated or isinstance(error, OperationalError | InternalError | InterfaceError):
+        return SourceUnavailable(f"XDMoD's database at {at} does not answer: {words}. Run again later.")
+    return DataError(f"XDMoD's database at {at} refuses the question: {words}. Run again with -v, and report it.")
+
+
+def _denied(at: str, words: str) -> str:
+    named, account = _NAMED_TABLE.search(words), _ACCOUNT.search(words)
+    whom = account[0] if account else "USER@HOST"
+    tables = [line.split()[3] for line in grants("any@any")] + list(_HOSTS)
+    wanted = named["table"] if named else ""
+    schema = named["schema"] if named else None
+    table = next(
+        (it for it in tables if it.split(".")[1] == wanted and (schema is None or it.startswith(f"{schema}."))), wanted
+    )
+    return (
+        f"The account {whom} may not read {table} of XDMoD's database at {at}. Give it the right with GRANT SELECT ON"
+        f" {table} TO {whom}; all that it needs, xdmod-cloud report grants prints."
+    )
