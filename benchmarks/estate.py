@@ -89,7 +89,7 @@ class Estate:
         """Give the items of a ledger a past, so that its history has so many rows."""
         engine = connect(ledger)
         with reading(engine) as connection:
-            items = [state.item for state in current(connection)]
+            items = list(current(connection))
         with writing(engine) as connection:
             for night in _nights(items, rows - len(items)):
                 connection.execute(insert(hierarchy_rec), night)

@@ -8,7 +8,6 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -25,7 +24,7 @@ from ledger.exports import WrittenFile
 from ledger.files import keep_names, put_whole, written_safely
 from ledger.text import fitted
 
-__all__ = ["FILES", "Row", "Rows", "read_keys", "rows_of", "written"]
+__all__ = ["FILES", "Row", "Rows", "rows_of", "waiting_keys", "written"]
 
 Row = tuple[str, ...]
 
@@ -84,41 +83,42 @@ def rows_of(items: Iterable[Item], clouds: Sequence[Cloud]) -> Rows:
 
 
 def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFile]:
-    """Put all files into a folder, at once: it always holds those of one export, or is not there.
+    """Put all files into a folder, at once: it holds those of one export, or is not there.
 
     Raises SourceUnavailable for a full disk, ConfigurationError where the folder cannot be written or is another's.
     """
-    contents = {name: _encoded(files[name]) for name in FILES}
-    digest = sha256(b"".join(contents.values())).hexdigest()[:16]
-    whole = folder.with_name(f".{folder.name}-{digest}")
+    whole, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
     with written_safely(folder):
-        ours = re.compile(rf"\.{re.escape(folder.name)}-[0-9a-f]{{16}}")
-        if os.path.lexists(folder) and not (folder.is_symlink() and ours.fullmatch(str(folder.readlink()))):
+        if os.path.lexists(folder) and not _is_ours(folder):
             raise ConfigurationError(
-                f"{folder} is a folder that xdmod-cloud did not make. Move it away, or name another with --output."
+                f"{folder} is something that xdmod-cloud did not make. Move it away, or name another with --output."
             )
-        whole.mkdir(parents=True, exist_ok=True)
-        sums = {name: put_whole(whole / name, [content]) for name, content in contents.items()}
-        # A folder's content cannot be replaced at once, but what a link leads to can.
-        link = folder.with_name(f".{folder.name}.link")
-        link.unlink(missing_ok=True)
-        link.symlink_to(whole.name)
-        link.replace(folder)
+        rmtree(whole, ignore_errors=True)
+        whole.mkdir(parents=True)
+        sums = {name: put_whole(whole / name, [_encoded(files[name])]) for name in FILES}
+        # A folder that is not empty can only be moved aside; a crash in between leaves none, but never a mixture.
+        if folder.exists():
+            rmtree(old, ignore_errors=True)
+            folder.rename(old)
+        whole.rename(folder)
         keep_names(folder.parent)
-        # Another export's name may begin with the name of this one, as hierarchy-2025-03-01 does.
-        for old in [path for path in folder.parent.iterdir() if ours.fullmatch(path.name)]:
-            if old != whole:
-                rmtree(old)
+        rmtree(old, ignore_errors=True)
     return [WrittenFile(name, len(files[name]), sums[name]) for name in FILES]
 
 
-def read_keys(file: Path) -> set[str]:
-    """The keys of a file that was written before; none where it is not there any more."""
-    try:
-        with file.open(encoding="utf-8", newline="") as text:
-            return {row[0] for row in csv.reader(text)}
-    except FileNotFoundError:
-        return set()
+def waiting_keys(folder: Path, file: str) -> set[str]:
+    """The keys of a file that was written and lies in its folder still; also where a crash has moved that aside."""
+    for place in (folder, folder.with_name(f".{folder.name}.old")):
+        try:
+            with (place / file).open(encoding="utf-8", newline="") as text:
+                return {row[0] for row in csv.reader(text)}
+        except FileNotFoundError:
+            continue
+    return set()
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and {path.name for path in folder.iterdir()} <= FILES.keys()
 
 
 def _in_force(items: Iterable[Item]) -> dict[ItemId, Item]:

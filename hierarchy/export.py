@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from hierarchy.csvs import FILES, Row, Rows, read_keys, rows_of, written
+from hierarchy.csvs import FILES, Row, Rows, rows_of, waiting_keys, written
 from hierarchy.history import as_of, current, first_seen, newest_time
 from hierarchy.settings import Cloud
 from ledger import DataError, Ledger
@@ -62,12 +62,14 @@ def export_now(
             now = newest_time(connection)
             if now is None:
                 raise DataError("Nobody has asked yet who owns what. Run: xdmod-cloud collect hierarchy")
-            rows = rows_of((state.item for state in current(connection)), clouds)
+            rows = rows_of(current(connection), clouds)
             told = {file: _told(connection, file) for file in FILES}
             moved = _moved(rows, told)
             moved_since = first_seen(connection, [rows.owners[key] for key in moved])
         files = {
-            file: _untold(of_file, told[file], folder / file) if changed_only and file in _ONCE else of_file
+            file: _untold(of_file, told[file], waiting_keys(folder, file))
+            if changed_only and file in _ONCE
+            else of_file
             for file, of_file in rows.files.items()
         }
         put = written(folder, files)
@@ -77,19 +79,15 @@ def export_now(
     return ExportedHierarchy(folder, now, put, rows.warnings, len(moved), moved_since)
 
 
-def _untold(rows: Sequence[Row], told: Mapping[str, Row], before: Path) -> list[Row]:
+def _untold(rows: Sequence[Row], told: Mapping[str, Row], waiting: set[str]) -> list[Row]:
     """The rows that XDMoD was not told, and those in a file that still waits to be imported."""
-    waiting = read_keys(before)
     return [row for row in rows if row[0] in waiting or told.get(row[0]) != row]
 
 
 def _moved(rows: Rows, told: _Told) -> list[str]:
     """The keys of projects that XDMoD was told before, but in another place."""
+    # Only a PI can get another parent: a field is that of one institution for ever.
     moved = {row[0] for row in rows.files["hierarchy.csv"] if told["hierarchy.csv"].get(row[0], row)[2] != row[2]}
-    # Parents come first, so that whatever lies below what moved is found in one go.
-    for id, _, parent in rows.files["hierarchy.csv"]:
-        if parent in moved:
-            moved.add(id)
     known = [row for row in rows.files["group.csv"] if row[0] in told["group.csv"]]
     return [key for key, pi in known if pi in moved or told["group.csv"][key] != (key, pi)]
 

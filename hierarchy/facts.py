@@ -95,13 +95,13 @@ def news(known: Facts, told: Sequence[Told]) -> News:
     records = list[Owning]()
     gone, present = dict[Kind, int](), dict[Kind, int]()
     for kind in _TYPES:
-        sources = [one for one in told if kind.kind in one.kinds]
-        fresh = {_thing(record): record for one in sources for record in one.records if isinstance(record, kind)}
-        before = [record for record in known.present(kind) if any(_is_from(record, one.source) for one in sources)]
+        whole = [one.source for one in told if kind.kind in one.kinds]
+        fresh = {_thing(record): record for one in told for record in one.records if isinstance(record, kind)}
+        before = [record for record in known.present(kind) if any(_is_from(record, source) for source in whole)]
         lost = [record for record in before if _thing(record) not in fresh]
         records += [record for thing, record in fresh.items() if known.get(kind, thing) != record]
         records += [replace(record, gone=True) for record in lost]
-        if sources:
+        if whole:
             gone[kind.kind], present[kind.kind] = len(lost), len(before)
     return News(records, gone, present)
 

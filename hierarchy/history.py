@@ -15,9 +15,11 @@ _ACTIVE, _INACTIVE = "Active", "Inactive"
 _AT_ONCE = 5000
 
 
-def current(connection: Connection) -> Iterator[State]:
-    """The newest state of every item, by id; no history is read."""
-    return _states(connection, select(hierarchy_item).order_by(hierarchy_item.c.id))
+def current(connection: Connection) -> Iterator[Item]:
+    """Every item as it is now, by id; no history is read."""
+    columns = [column for column in hierarchy_item.c if column.name != "create_ts"]
+    for row in connection.execution_options(yield_per=_AT_ONCE).execute(select(*columns).order_by(hierarchy_item.c.id)):
+        yield _item(*row)
 
 
 def as_of(connection: Connection, moment: datetime) -> Iterator[State]:
@@ -56,12 +58,11 @@ def life(connection: Connection, id: ItemId) -> list[State]:
 
 def find(connection: Connection, wanted: str) -> list[Item]:
     """The items that are called so, by id, lookup name or shown name; the shown name in any case of letters."""
-    item = hierarchy_item
     # Shown names are not left to the database: of letters outside ASCII, SQLite does not know the case.
     return [
-        state.item
-        for state in _states(connection, select(item).order_by(item.c.id))
-        if wanted in (state.item.name, str(state.item.id)) or state.item.display.casefold() == wanted.casefold()
+        item
+        for item in current(connection)
+        if wanted in (item.name, str(item.id)) or item.display.casefold() == wanted.casefold()
     ]
 
 
@@ -113,7 +114,12 @@ def _row(item: Item, at: datetime) -> dict[str, Any]:
 
 
 def _states(connection: Connection, chosen: Any) -> Iterator[State]:
-    levels = {level.value: level for level in Level}
-    for row in connection.execution_options(yield_per=_AT_ONCE).execute(chosen):
-        id, since, level, name, status, display, parent = row
-        yield State(since, Item(id, levels[level], name, status == _ACTIVE, display or "", parent))
+    for id, since, *rest in connection.execution_options(yield_per=_AT_ONCE).execute(chosen):
+        yield State(since, _item(id, *rest))
+
+
+_LEVELS = {level.value: level for level in Level}
+
+
+def _item(id: ItemId, level: str, name: str, status: str, display: str | None, parent: ItemId | None) -> Item:
+    return Item(id, _LEVELS[level], name, status == _ACTIVE, display or "", parent)

@@ -49,10 +49,9 @@ def keep(
 ) -> Kept:
     """Write what is new in what sources and files told, and finish the run.
 
-    `in_force` are the statuses of allocations that count. Raises ConfigurationError where more would become inactive
-    than is believed and than `accepted_removals`, and for files that contradict themselves or the sources;
-    SourceUnavailable for a clock that cannot be right; DataError where it cannot be told who is meant. Nothing is
-    written then.
+    `in_force` are the statuses of allocations that count. Raises DataError where more would become inactive than is
+    believed and than `accepted_removals`, and where it cannot be told who is meant; ConfigurationError for files that
+    contradict themselves or the sources; SourceUnavailable for a clock that cannot be right. Nothing is written then.
     """
     mark = ledger.watermark(SOURCE)
     at = _time(told[0], mark.at if mark else None)
@@ -62,7 +61,7 @@ def keep(
     facts = known.overlaid(new.records)
     check_ownership(placed, facts)
     with reading(ledger.engine) as connection:
-        before = {state.item.key: state.item for state in current(connection)}
+        before = {item.key: item for item in current(connection)}
     derived = derive(facts, clouds, in_force, before, _called(ledger, clouds))
     changed = changes(before, derived.items)
     losses = {kind.value: (new.gone[kind], new.present[kind]) for kind in _GUARDED if kind in new.gone}

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from itertools import zip_longest
 from typing import NamedTuple
 
 from hierarchy.facts import Facts
@@ -62,7 +63,7 @@ class Fundings:
         path = self._tree.path(project)
         bounds = _bounds(share for key in path for share in self._shares.get(key, ()))
         found = list[Funding]()
-        for since, until in zip(bounds, [*bounds[1:], None], strict=True):
+        for since, until in zip_longest(bounds, bounds[1:]):
             stated = ((key, _parts(self._shares.get(key, ()), since)) for key in reversed(path))
             key, parts = next(((key, parts) for key, parts in stated if parts), (ROOT, ()))
             if parts and found and found[-1][1:] == (since, key, parts):
@@ -118,7 +119,7 @@ def _check_place(where: str, place: TreeProject, known: set[ProjectKey], titled:
 def _check_sum(project: ProjectKey, stated: Sequence[Placed]) -> None:
     shares = [one.record for one in stated if isinstance(one.record, Share)]
     bounds = _bounds(shares)
-    for since, until in zip(bounds, [*bounds[1:], None], strict=True):
+    for since, until in zip_longest(bounds, bounds[1:]):
         parts = _parts(shares, since)
         total = sum((part for _, part in parts), Decimal())
         if parts and total != 1:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from hierarchy.records import Item, Key, Level
 from hierarchy.settings import HierarchySettings
-from ledger import ConfigurationError
+from ledger import DataError
 
 __all__ = ["changes", "guard", "removals"]
 
@@ -29,11 +29,11 @@ def removals(current: Mapping[Key, Item], changed: Iterable[Item]) -> dict[str, 
 
 
 def guard(losses: Mapping[str, tuple[int, int]], settings: HierarchySettings, accepted: int | None) -> None:
-    """Raise ConfigurationError where more is about to be lost than is credible, unless so many were `accepted`."""
+    """Raise DataError where more is about to be lost than is credible, unless so many were `accepted`."""
     for what, (lost, of) in losses.items():
         credible = max(settings.accepted_removals, int(of * settings.accepted_removals_percent / 100))
         if lost > max(credible, accepted or 0):
-            raise ConfigurationError(
+            raise DataError(
                 f"{lost} of {of} active items of the level {what} would become inactive, and {credible} are believed"
                 " without asking. That looks like a wrong or partial answer. Nothing was recorded; if they are really"
                 f" gone, run once with --accept-removals {max(lost for lost, _ in losses.values())}."

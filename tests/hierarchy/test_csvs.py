@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -270,8 +271,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def imported(folder: Path) -> None:
-    """Move the folder away, as whoever has imported it."""
-    folder.rename(folder.with_name("importing"))
+    """Move the folder away to be imported, and then clear it."""
+    rmtree(folder.rename(folder.with_name("importing")))
 
 
 def keys(estate: Estate, folder: Path) -> tuple[list[str], list[str]]:
@@ -348,9 +349,10 @@ def test_what_was_never_written_was_never_told(quick: Estate, folder: Path) -> N
     """An export that is refused leaves XDMoD's knowledge as it was."""
     one_project(quick).run(DAYS[0])
     folder.mkdir(parents=True)
+    (folder / "notes.txt").touch()
     with pytest.raises(ConfigurationError, match="did not make"):
         quick.export(folder, changed_only=True)
-    folder.rmdir()
+    rmtree(folder)
     assert keys(quick, folder) == (["genes"], ["genes"])
 
 
@@ -398,15 +400,34 @@ def test_the_folder_is_replaced_at_once(quick: Estate, folder: Path) -> None:
     """Whoever has it open reads one export to its end, and the next opening finds the next one; no other stays."""
     one_project(quick).run(DAYS[0])
     quick.export(folder)
-    first = folder.resolve()
-    quick.export(folder)
-    assert folder.resolve() == first
+    opened = (folder / "names.csv").open()
     quick.project("1", "Genes", "pi-a")
     quick.run(DAYS[1])
     quick.export(folder)
-    assert folder.resolve() != first
-    assert {path.name for path in folder.parent.iterdir()} == {folder.name, folder.resolve().name}
+    with opened:
+        assert "Genes" not in opened.read()
+    assert "Genes" in (folder / "names.csv").read_text()
+    assert list(folder.parent.iterdir()) == [folder]
     assert {path.name for path in folder.iterdir()} == set(FILES)
+
+
+def test_a_folder_moved_away_is_whole(quick: Estate, folder: Path) -> None:
+    """What is taken to be imported keeps its files, whatever is exported meanwhile."""
+    one_project(quick).run(DAYS[0])
+    files = quick.csvs(folder)
+    taken = folder.rename(folder.with_name("importing"))
+    quick.project("1", "Genes", "pi-a")
+    quick.run(DAYS[1])
+    quick.export(folder)
+    assert {name: (taken / name).read_text() for name in FILES} == files
+
+
+def test_lines_moved_aside_by_a_crash_still_wait(quick: Estate, folder: Path) -> None:
+    """A crash between two exports loses no line that XDMoD was not told."""
+    one_project(quick).run(DAYS[0])
+    files = quick.csvs(folder)
+    folder.rename(folder.with_name(f".{folder.name}.old"))
+    assert quick.csvs(folder, changed_only=True) == files
 
 
 def test_exports_beside_it_stay(quick: Estate, folder: Path) -> None:
@@ -425,7 +446,7 @@ def test_a_folder_of_others_is_left_alone(quick: Estate, folder: Path, tmp_path:
     one_project(quick).run(DAYS[0])
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "group.csv").write_text("mine")
+    (mine / "notes.txt").write_text("mine")
     folder.parent.mkdir()
     (folder.with_name("a-file")).write_text("mine")
     (folder.with_name("a-link")).symlink_to(mine)
@@ -445,4 +466,4 @@ def test_a_folder_may_be_called_anything(quick: Estate, tmp_path: Path, name: st
         quick.project("1", title, "pi-a")
         quick.run(DAYS[1])
         assert f'"{title}"' in quick.csvs(tmp_path / "out" / name)["names.csv"]
-    assert len(list((tmp_path / "out").iterdir())) == 2
+    assert len(list((tmp_path / "out").iterdir())) == 1

@@ -105,7 +105,7 @@ def lived(days: list[Day]) -> Iterator[tuple[Estate, list[tuple[datetime, list[I
 
 def now(estate: Estate) -> list[Item]:
     with reading(estate.ledger.engine) as connection:
-        return [state.item for state in current(connection)]
+        return list(current(connection))
 
 
 def chain(item: Item, items: dict[int, Item]) -> Iterator[Item]:
@@ -133,8 +133,8 @@ def test_whatever_happens_the_history_holds_together(days: list[Day]) -> None:
 def assert_past_and_present_agree(estate: Estate, seen: list[tuple[datetime, list[Item]]]) -> None:
     """The present is the newest rows of the history, and the history as of each run is what that run left."""
     with reading(estate.ledger.engine) as connection:
-        for state in current(connection):
-            assert life(connection, state.item.id)[-1] == state
+        for item in current(connection):
+            assert life(connection, item.id)[-1].item == item
         assert len({row[0] for row in estate.history()}) == len(seen[-1][1])
         for moment, items in seen:
             assert [state.item for state in as_of(connection, moment)] == items
