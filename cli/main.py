@@ -1,5 +1,6 @@
 """The command xdmod-cloud and what it does with errors."""
 
+import gc
 import logging
 import os
 import sys
@@ -8,18 +9,31 @@ from pathlib import Path
 
 import click
 
-from cli.collect import collect
-from cli.export import export
-from cli.hierarchy import hierarchy
-from cli.ledger import ledger
-from cli.quantities import days, report, sessions
-from cli.verify import verify
+from cli.lazily import LazyGroup
 from ledger import XdmodCloudError
 
 __all__ = ["main"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+_PLACES = {
+    "collect": "cli.collect:collect",
+    "days": "cli.quantities:days",
+    "export": "cli.export:export",
+    "hierarchy": "cli.hierarchy:hierarchy",
+    "ledger": "cli.ledger:ledger",
+    "report": "cli.report:report",
+    "sessions": "cli.quantities:sessions",
+    "verify": "cli.verify:verify",
+}
+#: So many objects may be made before Python looks for circles among them: what is read in bulk has none.
+_OBJECTS = 100_000
+
+
+@click.group(
+    cls=LazyGroup,
+    places=_PLACES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="xdmod-cloud")
 @click.option(
     "--config",
@@ -38,12 +52,9 @@ def command(context: click.Context, config: Path | None, verbose: bool) -> None:
     context.obj = config
 
 
-for part in (collect, export, hierarchy, sessions, days, report, verify, ledger):
-    command.add_command(part)
-
-
 def main() -> None:
     """Run the command; an error is one line on stderr and its exit code."""
+    gc.set_threshold(_OBJECTS)
     try:
         sys.exit(command(standalone_mode=False) or 0)
     except XdmodCloudError as error:

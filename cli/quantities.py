@@ -1,18 +1,14 @@
-"""`xdmod-cloud sessions`, `days` and `report`: what events come to."""
+"""`xdmod-cloud sessions` and `days`: what events come to."""
 
 import sys
 from pathlib import Path
 
 import click
 
-from cli.output import json_option, print_json, print_table, warn
-from cli.sources import Context, Opened, each_source, sources_argument
-from collectors.openstack import OpenStackSource
-from operations.report import report_month
-from reporter import Period, divisions, notes, usage_table
+from cli.output import warn
 from usage import Engine
 
-__all__ = ["days", "report", "sessions"]
+__all__ = ["days", "sessions"]
 
 _directories = click.argument(
     "directories",
@@ -45,46 +41,6 @@ def days(directories: tuple[Path, ...]) -> None:
     with Engine() as engine:
         _read(engine, directories)
         engine.write_days(sys.stdout)
-
-
-@click.command()
-@sources_argument
-@click.option("--month", required=True, metavar="YYYY-MM", help="The month to report (UTC).")
-@click.option(
-    "--output",
-    "directory",
-    default=Path("reports"),
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="Where the CSV files and the PDF go, in a folder for each resource.",
-)
-@json_option
-@click.pass_obj
-def report(context: Context, names: tuple[str, ...], month: str, directory: Path, as_json: bool) -> int:
-    """Report who used what in a month.
-
-    Writes, for each of NAMES, sessions as CSV, and hours by institution, PI, project, user and flavor as CSV and PDF;
-    by institution and PI where the hierarchy was collected.
-    """
-    period = Period.month(month)
-    results: list[dict[str, object]] = []
-
-    def one(state: Opened, settings: OpenStackSource) -> int:
-        said, files = report_month(state.ledger, settings, period, directory / settings.resource)
-        results.append({"source": settings.name, "report": said, "files": files})
-        if not as_json:
-            for table in (usage_table(said, by) for by in divisions(said)):
-                print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
-            for note in notes(said):
-                click.echo(note)
-            for file in files:
-                click.echo(f"{settings.name}: wrote {file}")
-        return 0
-
-    code = each_source(context, names, one)
-    if as_json:
-        print_json(results)
-    return code
 
 
 def _read(engine: Engine, directories: tuple[Path, ...]) -> None:

@@ -65,7 +65,7 @@ def main() -> None:
         run("verify", "openstack")
     sessions = FOLDER / "sessions.csv"
     sessions.write_text(run("sessions", "outbox/demo-cloud/events", show=False))
-    run("report", "--month", "2026-10")
+    run("report", "usage", "--month", "2026-10")
     print(f"\nEvent files for xdmod-shredder: {FOLDER}/outbox/demo-cloud/events")
     print(f"Sessions as XDMoD builds them:  {sessions} ({len(sessions.read_text().splitlines()) - 1} sessions)")
     print(f"Hierarchy for xdmod-import-csv: {FOLDER}/outbox/hierarchy")

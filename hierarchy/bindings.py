@@ -43,7 +43,7 @@ def bindings(
 ) -> Bindings:
     """What is in force: allocations in a status of `in_force`, on a configured cloud, of projects that are not over.
 
-    `called` are the names that clouds themselves have for their projects; where they tell none, ColdFront's counts.
+    `called` are the names that usage bears; where there has been none, ColdFront's counts.
     """
     of_resource = {cloud.coldfront_resource: cloud for cloud in clouds if cloud.coldfront_resource}
     open_projects = {
@@ -61,8 +61,8 @@ def bindings(
     owners = {_owner(allocation) for _, allocation in valid}
     projects = sorted((open_projects[key] for key in owners), key=lambda one: _order(one.source, one.id))
     keystone = {project.subject: project for project in facts.present(CloudProject)}
-    bound, warnings = _bound(valid, {**called, **{key: one.name for key, one in keystone.items()}}, current)
-    nested = list(_nested(bound, keystone))
+    bound, warnings = _bound(valid, called, keystone, current)
+    nested = list(_nested(bound, called, keystone))
     places = {cloud.name: place for place, cloud in enumerate(clouds)}
     everything = sorted([*bound.values(), *nested], key=lambda one: (places[one.cloud], one.id))
     counts = {"projects": len(projects), "cloud projects": len(everything)}
@@ -72,15 +72,18 @@ def bindings(
 
 
 def _bound(
-    valid: Sequence[tuple[Cloud, Allocation]], called: Mapping[ProjectKey, str], current: Mapping[Key, Item]
+    valid: Sequence[tuple[Cloud, Allocation]],
+    called: Mapping[ProjectKey, str],
+    keystone: Mapping[ProjectKey, CloudProject],
+    current: Mapping[Key, Item],
 ) -> tuple[dict[ProjectKey, Binding], list[str]]:
     """The cloud projects that allocations name. Where two projects claim one, it stays whose it was."""
     claims: dict[ProjectKey, list[Binding]] = defaultdict(list)
     for cloud, allocation in valid:
         if allocation.cloud_project:
             key = ProjectKey(f"{cloud.name}/{allocation.cloud_project}")
-            # Usage is named by the cloud, whatever the name was when it was allocated.
-            known = (called.get(key), allocation.cloud_project_name, allocation.cloud_project)
+            listed = keystone[key].name if key in keystone else None
+            known = (called.get(key), allocation.cloud_project_name, listed, allocation.cloud_project)
             name = next(filter(None, (clean(one or "") for one in known)), key)
             claims[key].append(Binding(cloud.name, allocation.cloud_project, name, _owner(allocation)))
     names = {item.id: item.name for item in current.values() if item.level is Level.PROJECT}
@@ -97,7 +100,9 @@ def _bound(
     return bound, warnings
 
 
-def _nested(bound: Mapping[ProjectKey, Binding], keystone: Mapping[ProjectKey, CloudProject]) -> Iterator[Binding]:
+def _nested(
+    bound: Mapping[ProjectKey, Binding], called: Mapping[ProjectKey, str], keystone: Mapping[ProjectKey, CloudProject]
+) -> Iterator[Binding]:
     """The projects of a Keystone that lie below one that is owned, and are not owned themselves."""
     for key, project in keystone.items():
         above, seen = key, set[ProjectKey]()
@@ -105,7 +110,7 @@ def _nested(bound: Mapping[ProjectKey, Binding], keystone: Mapping[ProjectKey, C
             seen.add(above)
             above = ProjectKey(f"{project.cloud}/{keystone[above].parent}")
         if above in bound and above != key:
-            yield Binding(project.cloud, project.id, clean(project.name), bound[above].project)
+            yield Binding(project.cloud, project.id, clean(called.get(key, project.name)), bound[above].project)
 
 
 def _foreign(foreign: Mapping[str, int]) -> Iterator[str]:

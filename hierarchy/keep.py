@@ -79,13 +79,14 @@ def keep(
 
 
 def _called(ledger: Ledger, clouds: Sequence[Cloud]) -> dict[ProjectKey, str]:
-    """What projects are called in the clouds that were collected."""
-    return {
-        ProjectKey(f"{cloud.name}/{named.id}"): named.name
-        for cloud in clouds
-        for named in ledger.newest(cloud.name, Named, Kind.PROJECT)
-        if named.name
-    }
+    """What usage calls the projects of the clouds that were collected: XDMoD keeps the name that it saw first."""
+    called = dict[ProjectKey, str]()
+    for cloud in clouds:
+        mark = ledger.watermark(cloud.name)
+        for entry in ledger.entries(cloud.name, Kind.PROJECT, mark.seq) if mark else ():
+            if isinstance(entry.record, Named) and entry.record.name:
+                called.setdefault(ProjectKey(f"{cloud.name}/{entry.record.id}"), entry.record.name)
+    return called
 
 
 def _time(first: Told, mark: datetime | None) -> datetime:

@@ -43,7 +43,7 @@ def derive(
 ) -> Derived:
     """The items in force by the facts. Those that are or were in the hierarchy keep their ids; new ones get the next.
 
-    `in_force` are the statuses of allocations that count, `called` the clouds' own names of their projects. Raises
+    `in_force` are the statuses of allocations that count, `called` the names that usage has for projects. Raises
     DataError for a PI that could be two people, and for a name that is too long to be looked up.
     """
     bound = bindings(facts, clouds, in_force, current, called)

@@ -7,10 +7,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, Select, column, create_engine, event, inspect, select, table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, NoSuchModuleError, OperationalError
@@ -20,7 +16,11 @@ from ledger.errors import ConfigurationError, DataError, SourceUnavailable, Xdmo
 __all__ = ["check", "connect", "explained", "place", "reading", "sqlite_file", "upgrade", "writing"]
 
 _UPGRADE = "xdmod-cloud ledger upgrade"
-_TURN: Select[Any] = select(column("version_num")).select_from(table("alembic_version")).with_for_update()
+#: The versions of the ledger, the oldest first, as its migrations number them.
+VERSIONS = ("0001", "0002")
+_VERSION_TABLE = "alembic_version"
+_VERSION: Select[Any] = select(column("version_num")).select_from(table(_VERSION_TABLE))
+_TURN = _VERSION.with_for_update()
 
 
 class _NeedsUpgrade(ConfigurationError):
@@ -95,22 +95,20 @@ def check(engine: Engine) -> None:
     if engine.dialect.name == "sqlite" and not sqlite_file(engine).exists():
         raise _NeedsUpgrade(f"There is no ledger at {at}. Make it with: {_UPGRADE}")
     with reading(engine) as connection:
-        context = MigrationContext.configure(connection)
-        revision = context.get_current_revision()
         tables = inspect(connection).get_table_names()
-    scripts = _scripts()
+        revision = connection.scalar(_VERSION) if _VERSION_TABLE in tables else None
     if revision is None:
         if tables:
             raise ConfigurationError(
                 f"The database at {at} holds tables, but is no ledger. Name another in [ledger] url."
             )
         raise _NeedsUpgrade(f"The ledger at {at} is empty. Make its tables with: {_UPGRADE}")
-    if revision not in {script.revision for script in scripts.walk_revisions()}:
+    if revision not in VERSIONS:
         raise ConfigurationError(
             f"The ledger at {at} is of version {revision}, newer than this xdmod-cloud (which knows up to"
-            f" {scripts.get_current_head()}). Nothing was touched; install the newer xdmod-cloud."
+            f" {VERSIONS[-1]}). Nothing was touched; install the newer xdmod-cloud."
         )
-    if revision != scripts.get_current_head():
+    if revision != VERSIONS[-1]:
         raise _NeedsUpgrade(f"The ledger at {at} is of the older version {revision}. Bring it up with: {_UPGRADE}")
 
 
@@ -135,10 +133,8 @@ def upgrade(engine: Engine) -> str:
                 connection.exec_driver_sql("COMMIT")
                 connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         with engine.begin() as connection:
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-    return str(_scripts().get_current_head())
+            _migrate(connection)
+    return VERSIONS[-1]
 
 
 @contextmanager
@@ -205,12 +201,13 @@ def sqlite_file(engine: Engine) -> Path:
     return Path(str(engine.url.database).removeprefix("file:").partition("?")[0])
 
 
-def _config() -> Config:
+def _migrate(connection: Connection) -> None:
+    # Alembic takes long to load, and only here is it needed.
+    from alembic import command
+    from alembic.config import Config
+
     config = Config()
     with as_file(files("ledger") / "migrations") as folder:
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
-    return config
-
-
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+    config.attributes["connection"] = connection
+    command.upgrade(config, VERSIONS[-1])

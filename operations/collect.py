@@ -1,25 +1,14 @@
 """Collect: read the clouds into the ledger, each under its lock, each run recorded."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from datetime import datetime
+from collections.abc import Callable
 
-from msgspec import Struct
+from collectors.openstack import OpenStackSource
+from collectors.openstack.cloud import Cloud
+from collectors.openstack.collect import read_cloud
+from ledger import Ledger, Mode
+from operations.runs import CollectRun, failure_recorded
 
-from collectors.openstack import Cloud, OpenStackSource, read_cloud
-from ledger import Ledger, Mode, RunId, Writer, XdmodCloudError
-
-__all__ = ["CollectRun", "collect_openstack", "failure_recorded"]
-
-
-class CollectRun(Struct, frozen=True):
-    """What one run of one source did. `up_to` is the new watermark (UTC)."""
-
-    source: str
-    mode: Mode
-    up_to: datetime
-    counts: dict[str, int]
-    warnings: list[str]
+__all__ = ["collect_openstack"]
 
 
 def collect_openstack(
@@ -42,16 +31,3 @@ def collect_openstack(
             read = read_cloud(cloud, settings, ledger, progress, sweep=sweep, accept_vanished=accept_vanished)
             counts = writer.finish(run, read.at, read.at, read.records, read.rejected, read.counts, read.mode)
     return CollectRun(settings.name, read.mode, read.at, counts, read.warnings)
-
-
-@contextmanager
-def failure_recorded(writer: Writer, run: RunId) -> Iterator[None]:
-    """Record it in the run if it fails, whatever the reason."""
-    try:
-        yield
-    except Exception as error:
-        # The reason counts, not that it could not be written down.
-        with suppress(XdmodCloudError):
-            known = isinstance(error, XdmodCloudError)
-            writer.fail(run, str(error) if known else f"unexpected {type(error).__name__}: {error}")
-        raise

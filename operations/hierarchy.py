@@ -9,15 +9,15 @@ from msgspec import Struct
 
 from collectors.coldfront import ColdFrontSource, read_coldfront
 from collectors.keycloak import Login, read_keycloak
-from collectors.openstack import Cloud, read_ownership
+from collectors.openstack import OpenStackSource
 from collectors.told import Told
 from hierarchy import SOURCE, CloudKind
 from hierarchy.export import ExportedHierarchy, export_as_of, export_now
 from hierarchy.keep import keep
 from hierarchy.ownership_files import read_ownership_files
 from ledger import ConfigurationError, Ledger, Mode
-from operations.collect import CollectRun, failure_recorded
 from operations.configuration import Configuration
+from operations.runs import CollectRun, failure_recorded
 
 __all__ = ["collect_hierarchy", "export_hierarchy"]
 
@@ -52,13 +52,20 @@ def _read(configuration: Configuration, progress: Progress) -> Iterator[Told]:
     if configuration.keycloak and login:
         yield read_keycloak(configuration.keycloak, login, progress)
     keystones = [source for source in configuration.openstack if source.name in configuration.hierarchy.keystone]
-    for source in keystones:
-        yield read_ownership(Cloud.connect(source), source)
+    yield from map(_read_keystone, keystones)
     if not (configuration.coldfront or configuration.keycloak or keystones):
         raise ConfigurationError(
             f"{configuration.file} names nothing that tells who owns what. Add a table [coldfront], and mostly"
             " [keycloak]."
         )
+
+
+def _read_keystone(source: OpenStackSource) -> Told:
+    # Only here is openstacksdk needed, and it takes long to load.
+    from collectors.openstack.cloud import Cloud
+    from collectors.openstack.ownership import read_ownership
+
+    return read_ownership(Cloud.connect(source), source)
 
 
 def export_hierarchy(

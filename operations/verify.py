@@ -8,7 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from collectors.openstack import Cloud, OpenStackSource, list_servers
+from collectors.openstack import OpenStackSource
+from collectors.openstack.cloud import Cloud
+from collectors.openstack.servers import list_servers
 from exporters.openstack import TARGET, corrected_servers, expected, found
 from exporters.outbox import day_of
 from ledger import Ledger, Server

@@ -18,9 +18,10 @@ from exporters.openstack import Exported, Grid
 from ledger import Ledger
 from ledger.database import connect, reading, upgrade
 from ledger.tables import record
-from operations.collect import CollectRun, collect_openstack
+from operations.collect import collect_openstack
 from operations.configuration import Configuration, load
 from operations.export import export_openstack
+from operations.runs import CollectRun
 from usage import Engine, Session
 
 COMMAND = Path(sys.executable).with_name("xdmod-cloud")

@@ -1,9 +1,8 @@
-"""Nova, Keystone and Placement, read through their APIs."""
+"""Nova, Keystone and Placement, read through their APIs.
 
-from collectors.openstack.cloud import Cloud
-from collectors.openstack.collect import Collected, read_cloud
-from collectors.openstack.ownership import read_ownership
-from collectors.openstack.servers import list_servers
+What reads them is handed out by its modules, for it loads openstacksdk, which most commands can do without.
+"""
+
 from collectors.openstack.settings import OpenStackSource
 
-__all__ = ["Cloud", "Collected", "OpenStackSource", "list_servers", "read_cloud", "read_ownership"]
+__all__ = ["OpenStackSource"]

@@ -15,7 +15,9 @@ DOCUMENTS = "\n".join(path.read_text() for path in [ROOT / "README.md", *(ROOT /
 
 def commands(group: click.Group, name: str) -> Iterator[str]:
     """The full names of all commands of a group."""
-    for part, inner in group.commands.items():
+    context = click.Context(group)
+    for part in group.list_commands(context):
+        inner = group.get_command(context, part)
         if isinstance(inner, click.Group):
             yield from commands(inner, f"{name} {part}")
         else:

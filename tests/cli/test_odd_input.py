@@ -145,8 +145,8 @@ def test_a_ledger_without_a_file(tmp_path: Path, url: str) -> None:
         (("verify", "openstack", "--days", "0"), "1<=x<=36500"),
         (("verify", "openstack", "--days", "1000000"), "1<=x<=36500"),
         (("export", "openstack", "--from", "1969-12-31", "--to", "1970-01-02"), "before 1970"),
-        (("report", "--month", "1969-12"), "before 1970"),
-        (("report", "--month", "0000-01"), "is no month"),
+        (("report", "usage", "--month", "1969-12"), "before 1970"),
+        (("report", "usage", "--month", "0000-01"), "is no month"),
     ],
 )
 def test_times_out_of_range(site: Site, words: tuple[str, ...], said: str) -> None:

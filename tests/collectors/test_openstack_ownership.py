@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from collectors.openstack import Cloud, OpenStackSource, read_ownership
+from collectors.openstack import OpenStackSource
+from collectors.openstack.cloud import Cloud
+from collectors.openstack.ownership import read_ownership
 from collectors.told import Told
 from demo.replay import INTERNAL_ERROR, Account, Fault, Replay
 from ledger import ConfigurationError, DataError, Kind, SourceUnavailable, XdmodCloudError

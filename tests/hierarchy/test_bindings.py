@@ -129,8 +129,8 @@ def test_a_circle_in_keystone(two: Estate, circle: Tree) -> None:
 COLLECTED = {"seen": "Seen by Nova", "top": "An older name", "nameless": ""}
 
 
-def test_the_name_comes_from_the_cloud_else_from_coldfront_else_the_id(two: Estate) -> None:
-    """Usage bears the name that the cloud has for a project, whatever it was called when it was allocated."""
+def test_the_name_comes_from_usage_else_coldfront_else_keystone_else_the_id(two: Estate) -> None:
+    """Usage bears the name that the cloud was seen to have first; before any, the allocated one counts."""
     for id, name in {
         "top": "Allocated",
         "mid": None,
@@ -146,7 +146,7 @@ def test_the_name_comes_from_the_cloud_else_from_coldfront_else_the_id(two: Esta
     two.run(DAYS[0])
     shown = {name: item[2] for name, item in two.present().items() if name.startswith("cloud-project")}
     assert shown == {
-        "cloud-project stack/top": "Top",
+        "cloud-project stack/top": "An older name",
         "cloud-project stack/mid": "Mid",
         "cloud-project stack/low": "Low",
         "cloud-project stack/seen": "Seen by Nova",
@@ -362,3 +362,14 @@ def test_a_pi_who_appears_in_keycloak_later(two: Estate) -> None:
     two.person("late", "University C", "physics", email="late@example.org", first="Late")
     two.run(DAYS[1])
     assert (institution(two), two.present()["pi late@example.org/unknown"][1]) == ("University C", "Inactive")
+
+
+def test_usage_gives_the_name(two: Estate) -> None:
+    """Where usage was seen, the name that it bore first is the key: XDMoD keeps that, whatever follows."""
+    two.allocation("1", "1", STACK, "top", cloud_project_name="Allocated")
+    for name in ("as-seen", "renamed"):
+        with two.ledger.writer("stack") as writer:
+            run = writer.begin(Mode.SWEEP, None)
+            writer.finish(run, DAYS[0], DAYS[0], [Named(Kind.PROJECT, "top", name)])
+    two.run(DAYS[0])
+    assert two.present()["cloud-project stack/top"][2] == "as-seen"

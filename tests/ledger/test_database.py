@@ -1,14 +1,17 @@
 """A ledger is made, brought up to date, and refused where it is none."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, text
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
 
+import ledger as ledger_package
 from ledger import ConfigurationError, Ledger, Mode, Record, SourceUnavailable
-from ledger.database import connect, upgrade
+from ledger.database import VERSIONS, connect, upgrade
 from ledger.tables import metadata
 from tests.ledger.conftest import Backend
 from tests.ledger.test_writing import bodies, read, server
@@ -33,6 +36,25 @@ def test_tables_are_as_the_migrations_make_them(ledger: Ledger) -> None:
 
     with ledger.engine.connect() as connection:
         assert compared(connection) == []
+
+
+def test_the_versions_are_those_of_the_migrations() -> None:
+    """The program knows each migration, in its order, without loading what runs them."""
+    revisions = ScriptDirectory(str(Path(ledger_package.__file__).parent / "migrations")).walk_revisions()
+    assert tuple(reversed([one.revision for one in revisions])) == VERSIONS
+
+
+def test_a_ledger_of_the_first_version_is_brought_up(ledger: Ledger, url: str) -> None:
+    """What it holds stays, and what the older program did not know is there."""
+    read(ledger, 1, server())
+    before = bodies(ledger)
+    later = ("hierarchy_rec", "hierarchy_item", "hierarchy_told")
+    executed(url, *(f"DROP TABLE {table}" for table in later), "UPDATE alembic_version SET version_num = '0001'")
+    with pytest.raises(ConfigurationError, match=r"older version 0001\. Bring it up with: xdmod-cloud ledger upgrade"):
+        Ledger.open(url)
+    assert upgrade(connect(url)) == VERSIONS[-1]
+    assert bodies(Ledger.open(url)) == before
+    assert inspect(connect(url)).has_table("hierarchy_rec")
 
 
 def test_upgrading_again_changes_nothing(ledger: Ledger, url: str) -> None:

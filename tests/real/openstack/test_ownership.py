@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from openstack.connection import Connection
 
-from collectors.openstack import Cloud as Source
-from collectors.openstack import OpenStackSource, read_ownership
+from collectors.openstack import OpenStackSource
+from collectors.openstack.cloud import Cloud as Source
+from collectors.openstack.ownership import read_ownership
 from collectors.told import Told
 from ledger import ConfigurationError
 from ledger.ownership import CloudProject, Membership
