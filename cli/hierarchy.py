@@ -86,7 +86,8 @@ def hierarchy() -> None:
 def export(context: Context, as_of: datetime | None, changed_only: bool, folder: Path | None, as_json: bool) -> None:
     """Write hierarchy.csv, group.csv, names.csv and pi2project.csv, all four at once.
 
-    Import them in this order, then move their folder away: what lies there no more, XDMoD has been told.
+    Move their folder away, then import them in this order: what lies in the outbox no more, XDMoD has been told.
+    What is written elsewhere with --output is for you to look at.
     """
     if as_of and changed_only:
         raise click.UsageError("--as-of and --changed-only do not go together: XDMoD is told of the present.")
@@ -106,8 +107,8 @@ def _print(done: ExportedHierarchy) -> None:
         click.echo(f"hierarchy: wrote {shown(done.folder / file.name)} ({file.records:,} lines)")
     if done.moved and done.moved_since:
         click.echo(
-            f"hierarchy: {done.moved:,} projects moved. After the import, ingest and aggregate again what was used from"
-            f" {done.moved_since:{_DAY}} to {done.as_of:{_DAY}}: XDMoD then shows all of it in the new place."
+            f"hierarchy: new to XDMoD, or moved: {done.moved:,} projects. What it ingested of them before the import,"
+            f" from {done.moved_since:{_DAY}} on, it has to ingest and aggregate again."
         )
 
 

@@ -11,6 +11,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 __all__ = ["json_option", "print_json", "print_table", "progress_of", "shown", "warn"]
 
@@ -34,12 +35,13 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print a table; columns of numbers stand to the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
     for number, head in enumerate(heads):
         numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
         table.add_column(head, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(f"{cell:,.2f}" if isinstance(cell, float) else str(cell) for cell in row))
+        # As text, because a name may hold what would be taken for markup.
+        table.add_row(*(Text(f"{cell:,.2f}" if isinstance(cell, float) else str(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 110).print(table)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import requests
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 #: Seconds to wait for a connection, and for the next bytes of an answer.
 _PATIENCE = (10.0, 120.0)
+_LONGEST_WAIT = 60.0
 _RETRIED = (429, 500, 502, 503, 504)
 _NOTHING = "Nothing was recorded; run again later."
 
@@ -46,7 +47,7 @@ class Service:
         self.name, self.base, self._rights, self._broken = name, base.rstrip("/"), rights, broken
         self._session = _Session()
         self._session.auth = auth
-        retries = Retry(
+        retries = _Patient(
             total=4, backoff_factor=0.5, status_forcelist=_RETRIED, allowed_methods=None, raise_on_status=False
         )
         for scheme in ("http://", "https://"):
@@ -125,6 +126,14 @@ class _Session(requests.Session):
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
         if self.should_strip_auth(response.request.url, prepared_request.url):  # type: ignore[no-untyped-call]
             prepared_request.headers.pop("Authorization", None)
+
+
+class _Patient(Retry):
+    """Waits as long as it is asked to, but not for hours: the lock is held meanwhile."""
+
+    def get_retry_after(self, response: Any) -> float | None:
+        asked = super().get_retry_after(response)
+        return None if asked is None else min(asked, _LONGEST_WAIT)
 
 
 def time_of(said: str | None) -> datetime:

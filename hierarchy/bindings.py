@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from hierarchy.facts import Facts
-from hierarchy.names import clean
+from hierarchy.names import clean, plain
 from hierarchy.records import Item, Key, Level
 from hierarchy.settings import Cloud
 from ledger.ownership import Allocation, CloudProject, ProjectKey, ResearchProject
@@ -84,7 +84,7 @@ def _bound(
             key = ProjectKey(f"{cloud.name}/{allocation.cloud_project}")
             listed = keystone[key].name if key in keystone else None
             known = (called.get(key), allocation.cloud_project_name, listed, allocation.cloud_project)
-            name = next(filter(None, (clean(one or "") for one in known)), key)
+            name = next((plain(one) for one in known if one and clean(one)), key)
             claims[key].append(Binding(cloud.name, allocation.cloud_project, name, _owner(allocation)))
     names = {item.id: item.name for item in current.values() if item.level is Level.PROJECT}
     bound, warnings = dict[ProjectKey, Binding](), list[str]()
@@ -110,7 +110,7 @@ def _nested(
             seen.add(above)
             above = ProjectKey(f"{project.cloud}/{keystone[above].parent}")
         if above in bound and above != key:
-            yield Binding(project.cloud, project.id, clean(called.get(key, project.name)), bound[above].project)
+            yield Binding(project.cloud, project.id, plain(called.get(key, project.name)), bound[above].project)
 
 
 def _foreign(foreign: Mapping[str, int]) -> Iterator[str]:

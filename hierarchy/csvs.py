@@ -7,7 +7,7 @@ import csv
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path
 from shutil import rmtree
@@ -24,7 +24,7 @@ from ledger.exports import WrittenFile
 from ledger.files import keep_names, put_whole, written_safely
 from ledger.text import fitted
 
-__all__ = ["FILES", "Row", "Rows", "rows_of", "waiting_keys", "written"]
+__all__ = ["FILES", "Row", "Rows", "rows_of", "waits", "written"]
 
 Row = tuple[str, ...]
 
@@ -53,7 +53,7 @@ class _Line(NamedTuple):
     """A project of a cloud that XDMoD is to be told of."""
 
     key: str
-    cloud: Cloud | None
+    cloud: Cloud
     item: Item
     project: Item
 
@@ -66,20 +66,18 @@ def rows_of(items: Iterable[Item], clouds: Sequence[Cloud]) -> Rows:
     in_force = _in_force(items)
     levels = [item for level in _LEVELS for item in in_force.values() if item.level is level]
     lines, warnings = _lines(in_force, {cloud.name: cloud for cloud in clouds})
-    by_key = _distinct(lines, lambda line: line.key, _PREFIX)
-    openstack = [line for line in lines if line.cloud and line.cloud.kind is CloudKind.OPENSTACK]
-    by_name = _distinct(openstack, lambda line: _key(line.item.display), _RENAME)
+    by_key, alike = _distinct(lines, lambda line: line.key, of_clouds=False)
+    openstack = [line for line in lines if line.cloud.kind is CloudKind.OPENSTACK]
+    by_name, doubled = _distinct(openstack, lambda line: _key(line.item.display), of_clouds=True)
     files: dict[str, list[Row]] = {
         "hierarchy.csv": [(str(one.id), _shown(one.display, _NODE), str(one.parent or "")) for one in levels],
         "group.csv": [(key, str(line.project.parent)) for key, line in by_key.items()],
         "names.csv": [(key, "", _shown(line.project.display, _LAST_NAME)) for key, line in by_key.items()],
-        "pi2project.csv": [
-            (line.key, name, line.cloud.resource) for name, line in by_name.items() if line.cloud is not None
-        ],
+        "pi2project.csv": [(line.key, name, line.cloud.resource) for name, line in by_name.items()],
     }
     for file, rows in files.items():
         _validate(file, rows)
-    return Rows(files, {key: line.item.id for key, line in by_key.items()}, [*warnings, *_on_two(openstack)])
+    return Rows(files, {key: line.item.id for key, line in by_key.items()}, [*warnings, *alike, *doubled])
 
 
 def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFile]:
@@ -87,11 +85,11 @@ def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFil
 
     Raises SourceUnavailable for a full disk, ConfigurationError where the folder cannot be written or is another's.
     """
-    whole, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
+    whole, old = folder.with_name(f".{folder.name}.new"), _aside(folder)
     with written_safely(folder):
-        if os.path.lexists(folder) and not _is_ours(folder):
+        if foreign := _foreign(folder):
             raise ConfigurationError(
-                f"{folder} is something that xdmod-cloud did not make. Move it away, or name another with --output."
+                f"xdmod-cloud did not make {foreign}. Move it away, or name another folder with --output."
             )
         rmtree(whole, ignore_errors=True)
         whole.mkdir(parents=True)
@@ -106,19 +104,22 @@ def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFil
     return [WrittenFile(name, len(files[name]), sums[name]) for name in FILES]
 
 
-def waiting_keys(folder: Path, file: str) -> set[str]:
-    """The keys of a file that was written and lies in its folder still; also where a crash has moved that aside."""
-    for place in (folder, folder.with_name(f".{folder.name}.old")):
-        try:
-            with (place / file).open(encoding="utf-8", newline="") as text:
-                return {row[0] for row in csv.reader(text)}
-        except FileNotFoundError:
-            continue
-    return set()
+def waits(folder: Path, file: str) -> bool:
+    """Whether a file that was written lies in its folder still, or where a crash has moved that aside."""
+    return any((place / file).exists() for place in (folder, _aside(folder)))
 
 
-def _is_ours(folder: Path) -> bool:
-    return folder.is_dir() and not folder.is_symlink() and {path.name for path in folder.iterdir()} <= FILES.keys()
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _foreign(folder: Path) -> Path | None:
+    """What is in the way: the folder itself, if it is none, or a file in it that is not ours."""
+    if not os.path.lexists(folder):
+        return None
+    if folder.is_symlink() or not folder.is_dir():
+        return folder
+    return next((path for path in sorted(folder.iterdir()) if path.name not in FILES), None)
 
 
 def _in_force(items: Iterable[Item]) -> dict[ItemId, Item]:
@@ -133,53 +134,55 @@ def _in_force(items: Iterable[Item]) -> dict[ItemId, Item]:
 
 def _lines(in_force: Mapping[ItemId, Item], clouds: Mapping[str, Cloud]) -> tuple[list[_Line], list[str]]:
     """The projects of clouds, by key and cloud, and a warning for each cloud that the configuration no longer has."""
-    lines, absent = list[_Line](), Counter[str]()
+    lines, absent, places = list[_Line](), Counter[str](), list(clouds)
     for item in in_force.values():
         if item.level is not Level.CLOUD_PROJECT or item.parent is None:
             continue
         name = item.name.partition("/")[0]
-        cloud = clouds.get(name)
-        if cloud is None:
+        if cloud := clouds.get(name):
+            lines.append(_Line(_key(f"{cloud.prefix}{item.display}"), cloud, item, in_force[item.parent]))
+        else:
             absent[name] += 1
-        key = _key(f"{cloud.prefix if cloud else ''}{item.display}")
-        lines.append(_Line(key, cloud, item, in_force[item.parent]))
     warnings = [
-        f"{number} projects are of the cloud {name}, which the configuration no longer has: they are not in"
-        " pi2project.csv."
+        f"{number} projects are of {name}, which is no cloud in the configuration: the files are without them."
         for name, number in absent.items()
     ]
-    places = {name: place for place, name in enumerate(clouds)}
-    order = [(line.key, places.get(line.cloud.name if line.cloud else "", -1), line.item.id) for line in lines]
-    return [line for _, line in sorted(zip(order, lines, strict=True), key=lambda pair: pair[0])], warnings
+    return sorted(lines, key=lambda line: (line.key, places.index(line.cloud.name), line.item.id)), warnings
 
 
-_PREFIX = "set a prefix for one of their clouds in the configuration, or rename one"
-_RENAME = "rename one in OpenStack, for XDMoD knows its projects by name alone, whatever their cloud"
+def _distinct(
+    lines: Iterable[_Line], key: Callable[[_Line], str], *, of_clouds: bool
+) -> tuple[dict[str, _Line], list[str]]:
+    """One line for each key, and a warning for each key that stands for more. XDMoD overlooks the case of letters.
 
-
-def _distinct(lines: Iterable[_Line], key: Callable[[_Line], str], way_out: str) -> dict[str, _Line]:
-    """One line for each key. XDMoD takes keys for equal that differ in the case of letters."""
-    found = dict[str, tuple[str, _Line]]()
+    A key of two projects stands for none; with `of_clouds`, so does one of two clouds. Raises DataError where a prefix
+    would tell two projects apart.
+    """
+    found: dict[str, list[_Line]] = defaultdict(list)
     for line in lines:
-        _, first = found.setdefault(key(line).casefold(), (key(line), line))
-        if first.project.id != line.project.id:
+        found[key(line).casefold()].append(line)
+    distinct, warnings = dict[str, _Line](), list[str]()
+    for alike in found.values():
+        first = alike[0]
+        name, where = key(first), " and ".join(_described(line) for line in alike)
+        clouds = {line.cloud.name for line in alike}
+        if len({line.project.id for line in alike}) == 1:
+            distinct[name] = first
+            if of_clouds and len(clouds) > 1:
+                warnings.append(f'"{name}" is {where}: pi2project.csv has only the first.')
+        elif of_clouds or len(clouds) == 1:
+            files = "pi2project.csv is" if of_clouds else "group.csv and names.csv are"
+            warnings.append(f'"{name}" is {where}: {files} without them, for XDMoD could not tell them apart.')
+        else:
             raise DataError(
-                f'"{key(line)}" would stand for two projects in XDMoD: {first.item.name} belongs to'
-                f' {first.project.name} "{first.project.display}", and {line.item.name} to {line.project.name}'
-                f' "{line.project.display}". Nothing was written; {way_out}.'
+                f'"{name}" would stand for two projects in XDMoD: {where}. Nothing was written; set a prefix for one of'
+                " their clouds in the configuration."
             )
-    return dict(sorted(found.values(), key=lambda pair: pair[0]))
+    return dict(sorted(distinct.items())), warnings
 
 
-def _on_two(openstack: Iterable[_Line]) -> Iterator[str]:
-    """XDMoD knows the projects of OpenStack by name alone."""
-    clouds: dict[str, list[_Line]] = defaultdict(list)
-    for line in openstack:
-        clouds[line.item.display.casefold()].append(line)
-    for lines in clouds.values():
-        if len({line.cloud.resource for line in lines if line.cloud}) > 1:
-            where = " and ".join(line.item.name for line in lines)
-            yield f'{where} are both called "{lines[0].item.display}": pi2project.csv has only the first.'
+def _described(line: _Line) -> str:
+    return f'{line.item.name} of {line.project.name} "{line.project.display}"'
 
 
 def _shown(text: str, width: int) -> str:

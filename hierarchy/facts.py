@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TypeVar
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from collectors.told import Told
-from ledger import Kind, Ledger
+from ledger import Kind, Ledger, Rejected
 from ledger.ownership import (
     Allocation,
     CloudProject,
@@ -20,6 +21,7 @@ from ledger.ownership import (
     Share,
     TreeProject,
 )
+from ledger.tables import IDENTITY_WIDTH, SUBJECT_WIDTH
 
 __all__ = ["SOURCE", "Facts", "facts_as_of", "known_facts", "news"]
 
@@ -70,9 +72,13 @@ class Facts:
 
 
 class News(Struct, frozen=True):
-    """What sources told that was not known: the records to append, and how many things of each kind are gone now."""
+    """What sources told that was not known: the records to append, and what the ledger cannot tell apart or hold.
+
+    Beside them, how many things of each kind were there and how many of these are gone now.
+    """
 
     records: list[Owning]
+    rejected: list[Rejected]
     gone: dict[Kind, int]
     present: dict[Kind, int]
 
@@ -92,22 +98,38 @@ def facts_as_of(ledger: Ledger, moment: datetime) -> Facts:
 
 def news(known: Facts, told: Sequence[Told]) -> News:
     """What of the things told is new, and what is no longer told by the source that told it."""
-    records = list[Owning]()
+    records, rejected = list[Owning](), list[Rejected]()
     gone, present = dict[Kind, int](), dict[Kind, int]()
     for kind in _TYPES:
         whole = [one.source for one in told if kind.kind in one.kinds]
-        fresh = {_thing(record): record for one in told for record in one.records if isinstance(record, kind)}
+        every = [record for one in told for record in one.records if isinstance(record, kind)]
+        fresh = {_thing(record): record for record in every if not _unfit(record)}
+        rejected += [Rejected(why, _encoded(record)) for record in every if (why := _unfit(record))]
         before = [record for record in known.present(kind) if any(_is_from(record, source) for source in whole)]
         lost = [record for record in before if _thing(record) not in fresh]
         records += [record for thing, record in fresh.items() if known.get(kind, thing) != record]
         records += [replace(record, gone=True) for record in lost]
         if whole:
             gone[kind.kind], present[kind.kind] = len(lost), len(before)
-    return News(records, gone, present)
+    return News(records, rejected, gone, present)
 
 
 def _thing(record: Owning) -> Thing:
     return record.subject, record.identity
+
+
+def _unfit(record: Owning) -> str | None:
+    """Why the ledger's keys cannot hold a thing: MariaDB takes no notice of blanks at the end of them."""
+    for part, width in zip(_thing(record), (SUBJECT_WIDTH, IDENTITY_WIDTH), strict=True):
+        if len(part) > width:
+            return f'A {record.kind} is called "{part[:60]}…", which is longer than {width} characters'
+        if part != part.strip():
+            return f'A {record.kind} is called "{part}", with a blank at its end'
+    return None
+
+
+def _encoded(record: Owning) -> str:
+    return msgspec.json.encode(record).decode()
 
 
 def _is_from(record: Owning, source: str) -> bool:

@@ -4,12 +4,23 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, bindparam, func, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from hierarchy.records import Item, ItemId, Level, State
 from ledger.tables import hierarchy_item, hierarchy_rec
 
-__all__ = ["append", "as_of", "between", "current", "find", "first_seen", "first_states", "life", "newest_time"]
+__all__ = [
+    "append",
+    "as_of",
+    "between",
+    "current",
+    "find",
+    "first_seen",
+    "first_states",
+    "first_time",
+    "life",
+    "newest_time",
+]
 
 _ACTIVE, _INACTIVE = "Active", "Inactive"
 _AT_ONCE = 5000
@@ -57,18 +68,27 @@ def life(connection: Connection, id: ItemId) -> list[State]:
 
 
 def find(connection: Connection, wanted: str) -> list[Item]:
-    """The items that are called so, by id, lookup name or shown name; the shown name in any case of letters."""
+    """The items that are or were called so, by id, lookup name or shown name; the shown name in any case of letters."""
+    rec = hierarchy_rec
+    named = or_(rec.c.display_name == wanted, func.lower(rec.c.display_name) == wanted.lower())
+    called = set(connection.scalars(select(rec.c.id).distinct().where(named)))
     # Shown names are not left to the database: of letters outside ASCII, SQLite does not know the case.
     return [
         item
         for item in current(connection)
-        if wanted in (item.name, str(item.id)) or item.display.casefold() == wanted.casefold()
+        if item.id in called or wanted in (item.name, str(item.id)) or item.display.casefold() == wanted.casefold()
     ]
 
 
 def newest_time(connection: Connection) -> datetime | None:
     """When the newest state began (UTC); none in an empty history."""
     time: datetime | None = connection.scalar(select(func.max(hierarchy_item.c.create_ts)))
+    return time
+
+
+def first_time(connection: Connection) -> datetime | None:
+    """When the history begins (UTC); none in an empty one."""
+    time: datetime | None = connection.scalar(select(func.min(hierarchy_rec.c.create_ts)))
     return time
 
 

@@ -12,7 +12,7 @@ from hierarchy.history import append, current
 from hierarchy.levels import derive
 from hierarchy.ownership import check_ownership
 from hierarchy.ownership_files import Placed, told_by
-from hierarchy.reconcile import changes, guard, removals
+from hierarchy.reconcile import changes, estrangements, guard, removals
 from hierarchy.settings import Cloud, HierarchySettings
 from ledger import Kind, Ledger, Named, RunId, SourceUnavailable, Writer
 from ledger.database import reading
@@ -25,7 +25,7 @@ __all__ = ["Kept", "keep"]
 _AHEAD = timedelta(hours=1)
 _MOMENT = timedelta(microseconds=1)
 #: What may not vanish in great numbers, beside the items of the levels.
-_GUARDED = (Kind.PERSON, Kind.CLOUD_PROJECT)
+_GUARDED = {Kind.PERSON: "person in Keycloak", Kind.CLOUD_PROJECT: "project in Keystone"}
 
 
 class Kept(NamedTuple):
@@ -55,7 +55,7 @@ def keep(
     """
     mark = ledger.watermark(SOURCE)
     at = _time(told[0], mark.at if mark else None)
-    everything = [*told, told_by(placed, at)]
+    everything = [*told, told_by(placed, at)] if settings.ownership else told
     known = known_facts(ledger)
     new = news(known, everything)
     facts = known.overlaid(new.records)
@@ -64,15 +64,16 @@ def keep(
         before = {item.key: item for item in current(connection)}
     derived = derive(facts, clouds, in_force, before, _called(ledger, clouds))
     changed = changes(before, derived.items)
-    losses = {kind.value: (new.gone[kind], new.present[kind]) for kind in _GUARDED if kind in new.gone}
-    guard(removals(before, changed) | losses, settings, accepted_removals)
+    losses = {name: (new.gone[kind], new.present[kind]) for kind, name in _GUARDED.items() if kind in new.gone}
+    losses |= removals(before, changed) | estrangements(before, derived.items)
+    guard(losses, settings, accepted_removals, derived.warnings)
 
     def also(connection: Connection) -> dict[str, int]:
         append(connection, at, changed, {item.id for item in before.values()})
         return {"changed": len(changed)}
 
     counts = derived.counts | ({"accepted removals": accepted_removals} if accepted_removals else {})
-    rejected = [item for one in told for item in one.rejected]
+    rejected = [*(item for one in told for item in one.rejected), *new.rejected]
     counts = writer.finish(run, at, at, new.records, rejected, counts, also=also)
     aside = [f"{item.reason} (set aside; see: xdmod-cloud ledger quarantine)" for item in rejected]
     return Kept(at, counts, [*(said for one in told for said in one.warnings), *derived.warnings, *aside])

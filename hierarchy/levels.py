@@ -1,5 +1,6 @@
 """From what sources tell to the five levels: institution, field of science, PI, project, project in the cloud."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -48,16 +49,25 @@ def derive(
     """
     bound = bindings(facts, clouds, in_force, current, called)
     numbering = _Numbering(current)
-    places, institutions, fields, several = _places(facts, bound.projects)
+    places = _places(facts, bound.projects, current)
     unknown = numbering.item(Level.INSTITUTION, UNKNOWN, UNKNOWN, None)
     numbering.item(Level.FIELD, UNKNOWN, UNKNOWN, unknown)
     for project in bound.projects:
-        _add_project(numbering, project, places[project.subject], institutions, fields)
+        _add_project(numbering, project, places.of[project.subject], places.institutions, places.fields)
     for binding in bound.cloud_projects:
         owner = numbering.ids[Level.PROJECT, binding.project]
         numbering.item(Level.CLOUD_PROJECT, f"{binding.cloud}/{binding.id}", binding.name, owner)
-    numbering.keep_permanent()
-    return Derived(list(numbering.items.values()), bound.counts, [*bound.warnings, *several])
+    numbering.keep(item for item in current.values() if item.permanent)
+    # What is no cloud any more in the configuration is not gone.
+    names = {cloud.name for cloud in clouds}
+    numbering.keep(
+        item
+        for item in current.values()
+        if item.level is Level.CLOUD_PROJECT and item.active and item.name.partition("/")[0] not in names
+    )
+    return Derived(
+        list(numbering.items.values()), {**bound.counts, **places.counts}, [*bound.warnings, *places.warnings]
+    )
 
 
 class _Numbering:
@@ -84,10 +94,10 @@ class _Numbering:
     def before(self, level: Level, name: str) -> Item | None:
         return self.current.get((level, name))
 
-    def keep_permanent(self) -> None:
-        """Whatever stands for the unknown stays, and so does all above it."""
+    def keep(self, items: Iterable[Item]) -> None:
+        """Leave items as they are, and all above them."""
         by_id = {item.id: item for item in self.current.values()}
-        for kept in [item for item in self.current.values() if item.permanent]:
+        for kept in items:
             item: Item | None = kept
             while item and item.id not in self.items:
                 self.items[item.id] = item._replace(active=True)
@@ -112,22 +122,43 @@ def _add_project(
     numbering.item(Level.PROJECT, project.subject, clean(project.title) or project.subject, pi_id)
 
 
-def _places(
-    facts: Facts, projects: Iterable[ResearchProject]
-) -> tuple[dict[ProjectKey, _Place], Spellings, Spellings, list[str]]:
-    """Where each project belongs, how the institutions and fields are written, and whose there are several of."""
-    people, listed = People(facts.all(Person)), Institutions(facts.present(Organization))
+class _Places(NamedTuple):
+    """Where each project belongs, how institutions and fields are written, and what has to be said of PIs."""
+
+    of: dict[ProjectKey, _Place]
+    institutions: Spellings
+    fields: Spellings
+    counts: dict[str, int]
+    warnings: list[str]
+
+
+def _places(facts: Facts, projects: Iterable[ResearchProject], current: Mapping[Key, Item]) -> _Places:
+    owning = {item.name.partition("/")[0] for item in current.values() if item.level is Level.PI and item.active}
+    people, listed = People(facts.all(Person), owning), Institutions(facts.present(Organization))
     institutions, fields = Spellings(), Spellings()
-    places, several = {}, dict[str, str]()
+    places, several, counts = {}, dict[str, str](), Counter[str]()
     for project in projects:
         pi = people.pi_of(project)
-        institution = institutions.add(listed.of(pi))
-        field = fields.add(next(_fields(project, pi), UNKNOWN))
+        known = [*listed.of(pi), UNKNOWN]
+        fields_of = [*_fields(project, pi), UNKNOWN]
         identity = pi.id if pi else folded(project.pi) or UNKNOWN
-        places[project.subject] = _Place(institution, field, identity, shown_name(pi, project.pi))
-        if pi and len({folded(name) for name in pi.institutions}) > 1:
-            several[pi.id] = f'{pi.username} is of {" and ".join(pi.institutions)}, and counted for "{listed.of(pi)}".'
-    return places, institutions, fields, list(several.values())
+        places[project.subject] = _Place(
+            institutions.add(known[0]), fields.add(fields_of[0]), identity, shown_name(pi, project.pi)
+        )
+        counts["of unknown PIs"] += pi is None
+        counts["of unknown institutions"] += known[0] == UNKNOWN
+        for what, names in (("institutions", known[:-1]), ("fields", fields_of[:-1] if not project.field else [])):
+            if pi and len({folded(name) for name in names}) > 1:
+                several[f"{pi.id} {what}"] = f"{pi.username} ({', '.join(names)})"
+    noteworthy = {what: number for what, number in counts.items() if number}
+    return _Places(places, institutions, fields, noteworthy, list(_several(several)))
+
+
+def _several(several: Mapping[str, str]) -> Iterator[str]:
+    if several:
+        some = list(several.values())[:3]
+        more = f" and {len(several) - len(some)} more" if len(several) > len(some) else ""
+        yield f"Of several institutions or fields of one person the first counts: {'; '.join(some)}{more}."
 
 
 def _fields(project: ResearchProject, pi: Person | None) -> Iterator[str]:

@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 
-__all__ = ["Spellings", "clean", "folded"]
+__all__ = ["Spellings", "clean", "folded", "plain"]
 
 
 def clean(text: str) -> str:
@@ -12,6 +12,11 @@ def clean(text: str) -> str:
         return " ".join(text.split())
     visible = "".join(char for char in text if char.isspace() or unicodedata.category(char) not in _UNSEEN)
     return " ".join(visible.split())
+
+
+def plain(text: str) -> str:
+    """A name as a cloud has it, blanks and all, without control characters."""
+    return text if text.isprintable() else "".join(char for char in text if unicodedata.category(char) not in _UNSEEN)
 
 
 def folded(text: str) -> str:

@@ -30,7 +30,7 @@ class Label(NamedTuple):
 class Owner(NamedTuple):
     """Who owned what has a label in a cloud, within `[since, until)` (UTC). Names are the shown ones.
 
-    `pi_id` tells apart PIs of one name; it stays when they move.
+    `pi_identity` tells apart PIs of one name, and is one for a PI of two fields.
     """
 
     label: Label
@@ -39,7 +39,7 @@ class Owner(NamedTuple):
     institution: str
     field: str
     pi: str
-    pi_id: ItemId
+    pi_identity: str
     project: str
 
 
@@ -120,7 +120,7 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
             institution.display,
             clean(field.display.removeprefix(f"{institution.display} - ")),
             chain[Level.PI].display,
-            chain[Level.PI].id,
+            chain[Level.PI].name.partition("/")[0],
             chain[Level.PROJECT].display,
         )
         yield _Stretch(since, until, states[0].since, item.active, item.id, owner)

@@ -11,6 +11,7 @@ import jsonschema_rs
 
 import schemas
 from collectors.told import Told
+from hierarchy.names import folded
 from ledger import ConfigurationError, Kind
 from ledger.ownership import Organization, Owning, ProjectKey, Share, TreeProject
 
@@ -38,7 +39,21 @@ def read_ownership_files(files: Iterable[Path]) -> list[Placed]:
         if thing in seen:
             raise ConfigurationError(f"{where} states once more what {seen[thing]} does ({thing[1]}). Remove one.")
         seen[thing] = where
+    _check_names(placed)
     return placed
+
+
+def _check_names(placed: Sequence[Placed]) -> None:
+    """Raise ConfigurationError for a name of two institutions: whose it is would be left to chance."""
+    seen = dict[str, Placed]()
+    for one in placed:
+        if isinstance(one.record, Organization):
+            for name in {folded(text) for text in (one.record.name, *one.record.aliases)}:
+                before = seen.setdefault(name, one)
+                if before is not one:
+                    raise ConfigurationError(
+                        f'{one.where} ({one.record.name}): "{name}" is a name of {before.where}, too. Remove one.'
+                    )
 
 
 def told_by(placed: Sequence[Placed], at: datetime) -> Told:
@@ -63,7 +78,11 @@ def _toml(file: Path, text: str) -> Iterator[Placed]:
         said = _without_times(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{file} cannot be read: {error}") from error
-    for fault in schemas.validator("ownership").iter_errors(said):
+    try:
+        faults = list(schemas.validator("ownership").iter_errors(said))
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{file}: a value is of a kind that no key takes: {error}.") from error
+    for fault in faults:
         raise ConfigurationError(f"{file}, {_entry(said, fault.instance_path)}: {fault.message}")
     for number, entry in enumerate(said.get("organization", []), 1):
         where = f"{file}, [[organization]] {number}"

@@ -1,32 +1,37 @@
 """Who is meant by the PI that a project names, and what of that person counts."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from hierarchy.names import clean, folded
 from hierarchy.records import UNKNOWN
 from ledger import DataError
-from ledger.ownership import Organization, Person, ResearchProject
+from ledger.ownership import Organization, Person, PersonId, ResearchProject
 
 __all__ = ["Institutions", "People", "shown_name"]
 
 
 class People:
-    """Finds people by what projects call them."""
+    """Finds people by what projects call them. `owning` are the ids of those who are PIs by what was known before."""
 
-    def __init__(self, people: Iterable[Person]) -> None:
-        self._called: dict[str, dict[str, Person]] = defaultdict(dict)
+    def __init__(self, people: Iterable[Person], owning: Container[str]) -> None:
+        self._called: dict[str, dict[PersonId, Person]] = defaultdict(dict)
+        self._owning = owning
         for person in people:
             for name in {folded(person.username), folded(person.email)} - {""}:
                 self._called[name][person.id] = person
 
     def pi_of(self, project: ResearchProject) -> Person | None:
-        """The person whose user name or e-mail address the project has; one who is gone only where nobody else has it.
+        """The person whose user name or e-mail address the project has: one who may log in, else one who may not.
 
-        Raises DataError where two people have it: whichever was taken, the other's usage might be charged.
+        Who is gone counts where nobody else has it; of several, whoever was a PI last. Raises DataError where two
+        people have it: whichever was taken, the other's usage might be charged.
         """
         everybody = list(self._called.get(folded(project.pi), {}).values())
-        found = [person for person in everybody if not person.gone]
+        if gone := [person for person in everybody if person.gone]:
+            gone.sort(key=lambda person: (person.id in self._owning, person.id))
+        there = [person for person in everybody if not person.gone]
+        found = [person for person in there if person.enabled] or there
         if len(found) > 1:
             who = " and ".join(f'{person.id} (user "{person.username}")' for person in found)
             raise DataError(
@@ -34,7 +39,7 @@ class People:
                 f" e-mail address of two people in Keycloak: {who}. Nothing was recorded; correct one of"
                 " them in Keycloak."
             )
-        return max(found or everybody, key=lambda person: person.id, default=None)
+        return next(iter([*found, *reversed(gone)]), None)
 
 
 class Institutions:
@@ -47,11 +52,13 @@ class Institutions:
             for name in (*organization.aliases, organization.name)
         }
 
-    def of(self, person: Person | None) -> str:
-        """The name of the one institution that a person counts for: the first that the site lists, else the first."""
-        names = person.institutions if person else ()
-        listed = (self._listed[folded(name)] for name in names if folded(name) in self._listed)
-        return next(listed, next((name for name in names if folded(name)), UNKNOWN))
+    def of(self, person: Person | None) -> list[str]:
+        """The institutions of a person, that first which the person counts for: one that the site lists, if any is."""
+        names = [name for name in (person.institutions if person else ()) if folded(name)]
+        listed = [self._listed[folded(name)] for name in names if folded(name) in self._listed]
+        others = [name for name in names if folded(name) not in self._listed]
+        distinct = {folded(name): name for name in reversed([*listed, *others])}
+        return list(reversed(distinct.values()))
 
 
 def shown_name(person: Person | None, called: str) -> str:

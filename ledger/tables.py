@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -20,6 +21,8 @@ from sqlalchemy.dialects.mysql import LONGTEXT
 from ledger.times import UtcDateTime, UtcTime
 
 __all__ = [
+    "IDENTITY_WIDTH",
+    "SUBJECT_WIDTH",
     "export",
     "export_file",
     "hierarchy_item",
@@ -34,6 +37,8 @@ __all__ = [
 ]
 
 metadata = MetaData()
+#: So long may be what a record is about, and what tells it apart from others about the same.
+SUBJECT_WIDTH, IDENTITY_WIDTH = 300, 255
 #: Keyword arguments of every table; not typed, for the library takes them by their database's name.
 _TABLE: Any = {"mysql_engine": "InnoDB", "mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 # SQLite counts rows up by itself only for a column of type INTEGER.
@@ -76,8 +81,8 @@ record = Table(
     Column("source_id", ForeignKey(source.c.id), nullable=False),
     Column("run_id", ForeignKey(run.c.id), nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("subject", String(300), nullable=False),
-    Column("identity", String(255), nullable=False),
+    Column("subject", String(SUBJECT_WIDTH), nullable=False),
+    Column("identity", String(IDENTITY_WIDTH), nullable=False),
     Column("observed", UtcTime, nullable=False),
     Column("body", _BODY, nullable=False),
     Index("record_by_subject", "source_id", "subject", "seq"),
@@ -92,8 +97,8 @@ latest = Table(
     metadata,
     Column("source_id", ForeignKey(source.c.id), primary_key=True),
     Column("kind", String(16), primary_key=True),
-    Column("subject", String(300), primary_key=True),
-    Column("identity", String(255), primary_key=True),
+    Column("subject", String(SUBJECT_WIDTH), primary_key=True),
+    Column("identity", String(IDENTITY_WIDTH), primary_key=True),
     Column("digest", String(32), nullable=False),
     Column("seq", BigInteger, nullable=False),
     Column("begins", UtcTime),
@@ -180,12 +185,14 @@ hierarchy_item = Table(
     **_TABLE,
 )
 
-#: What XDMoD was last told under each key of a file that would be told twice.
+#: What was last written for XDMoD under each key of a file; and, while that waits to be imported, what it has instead.
 hierarchy_told = Table(
     "hierarchy_told",
     metadata,
     Column("file", String(32), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("line", Text, nullable=False),
+    Column("before", Text),
+    Column("waiting", Boolean, nullable=False),
     **_TABLE,
 )

@@ -82,8 +82,9 @@ def export_hierarchy(
     """
     _check_resources(configuration)
     if as_of is None:
-        folder = folder or configuration.outbox / "hierarchy"
-        return export_now(ledger, configuration.clouds, folder, changed_only=changed_only)
+        outbox = configuration.outbox / "hierarchy"
+        elsewhere = None if folder == outbox else folder
+        return export_now(ledger, configuration.clouds, outbox, changed_only=changed_only, elsewhere=elsewhere)
     folder = folder or configuration.outbox / f"hierarchy-{as_of:%Y-%m-%d}"
     return export_as_of(ledger, configuration.clouds, folder, as_of)
 

@@ -15,7 +15,7 @@ from ledger.exports import Export
 from reporter import Period, UsageReport, usage_report, write_report
 from usage import Engine
 
-__all__ = ["ledger_sessions", "report_month"]
+__all__ = ["ledger_sessions", "owner_labels", "report_month"]
 
 
 @contextmanager
@@ -49,17 +49,27 @@ def report_month(
     """Report one month of one cloud; returns what it says and the files written."""
     with ledger_sessions(ledger, settings, (period.start, period.end)) as engine:
         window = period.start, period.end
-        report = usage_report(engine, period, owners(ledger, settings.name, window, _labels(ledger, settings.name)))
+        report = usage_report(
+            engine, period, owners(ledger, settings.name, window, owner_labels(ledger, settings.name))
+        )
         return report, write_report(report, engine, directory, settings.resource)
 
 
-def _labels(ledger: Ledger, source: str) -> dict[str, set[Label]]:
-    """Every name that each project of a cloud ever had, with its domain: events bear them."""
+def owner_labels(ledger: Ledger, source: str) -> dict[str, set[Label]]:
+    """Every name that each project of a cloud ever had, in each of its domains' names: events bear them, or the id."""
     mark = ledger.watermark(source)
-    domains = {domain.id: domain.name for domain in ledger.newest(source, Named, Kind.DOMAIN)}
     labels: dict[str, set[Label]] = defaultdict(set)
-    for entry in ledger.entries(source, Kind.PROJECT, mark.seq) if mark else ():
+    if mark is None:
+        return labels
+    domains: dict[str | None, set[str]] = defaultdict(set)
+    for entry in ledger.entries(source, Kind.DOMAIN, mark.seq):
         if isinstance(entry.record, Named) and entry.record.name:
-            domain = domains.get(entry.record.domain) if entry.record.domain else None
-            labels[entry.record.id].add(Label(entry.record.name, domain))
+            domains[entry.record.id].add(entry.record.name)
+    for entry in ledger.entries(source, Kind.PROJECT, mark.seq):
+        if isinstance(entry.record, Named):
+            names: set[str | None] = {*domains.get(entry.record.domain, ())} or {None}
+            labels[entry.record.id] |= {
+                Label(entry.record.id),
+                *(Label(entry.record.name or "", name) for name in names),
+            }
     return labels

@@ -55,7 +55,7 @@ SELECT
     ),
     owners.institution,
     owners.pi,
-    owners.pi_id
+    owners.pi_identity
 FROM ({CLIPPED}) AS clipped
 LEFT JOIN owners ON owners.project = clipped.project AND (owners.domain IS NULL OR owners.domain = clipped.domain)
     AND owners.since < greatest(clipped.until, clipped.since + 1) AND owners.until > clipped.since
@@ -66,7 +66,7 @@ def owned_by(connection: duckdb.DuckDBPyConnection, owners: Iterable[Owner]) -> 
     """Tell the engine of the sessions who owned their projects: makes the table `owners` that OWNED joins."""
     connection.execute(
         "CREATE OR REPLACE TABLE owners"
-        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR, pi_id BIGINT)"
+        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR, pi_identity VARCHAR)"
     )
     rows = [
         (
@@ -76,7 +76,7 @@ def owned_by(connection: duckdb.DuckDBPyConnection, owners: Iterable[Owner]) -> 
             int(one.until.timestamp()),
             one.institution,
             one.pi,
-            one.pi_id,
+            one.pi_identity,
         )
         for one in owners
     ]

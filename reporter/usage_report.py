@@ -47,9 +47,9 @@ known AS (
         CASE WHEN cores IS NOT NULL THEN instance_type END AS flavor
     FROM owned
 )
-SELECT GROUPING(pi_id, project), institution, pi, project, username, flavor, {_USED}
+SELECT GROUPING(pi_identity, project), institution, pi, project, username, flavor, {_USED}
 FROM known
-GROUP BY GROUPING SETS ((institution, pi, pi_id, project, username, flavor), (institution, pi, pi_id), (institution))
+GROUP BY GROUPING SETS ((institution, pi, pi_identity, project, username, flavor), (institution, pi, pi_identity), (institution))
 ORDER BY ALL NULLS LAST
 """
 

@@ -21,7 +21,10 @@ def read_keycloak(settings: KeycloakSource, login: Login, progress: Progress) ->
     realm = Realm(settings, login)
     users = read_users(realm, settings, progress)
     groups = read_groups(realm, settings, progress) if settings.groups else Memberships([], [])
-    kinds = {Kind.PERSON, Kind.MEMBERSHIP} if settings.groups else {Kind.PERSON}
+    # Whoever cannot be read is not gone.
+    kinds = set[Kind]() if users.rejected else {Kind.PERSON}
+    if settings.groups and not groups.rejected:
+        kinds.add(Kind.MEMBERSHIP)
     return Told(
         source=settings.name,
         at=users.at,

@@ -144,16 +144,18 @@ def test_what_a_reading_prints(site: Served) -> None:
 def test_what_an_export_prints(site: Served) -> None:
     """The files with their lines; as JSON with their sums; and the days that XDMoD has to aggregate again."""
     site.collect(FIRST)
+    again = "What it ingested of them before the import, from 2025-01-01 on, it has to ingest and aggregate again."
     assert site.run("hierarchy", "export").splitlines() == [
-        f"hierarchy: wrote {site.folder}/outbox/hierarchy/{name} ({lines} lines)"
-        for name, lines in (("hierarchy.csv", 8), ("group.csv", 2), ("names.csv", 2), ("pi2project.csv", 1))
+        *(
+            f"hierarchy: wrote {site.folder}/outbox/hierarchy/{name} ({lines} lines)"
+            for name, lines in (("hierarchy.csv", 8), ("group.csv", 2), ("names.csv", 2), ("pi2project.csv", 1))
+        ),
+        f"hierarchy: new to XDMoD, or moved: 2 projects. {again}",
     ]
+    (site.folder / "outbox" / "hierarchy").rename(site.folder / "importing")
     site.person("pi-a", "University B", "engineering", firstName="Pi", lastName="A")
     site.collect(MOVED)
-    assert (
-        "hierarchy: 1 projects moved. After the import, ingest and aggregate again what was used from 2025-01-01 to"
-        " 2025-03-10: XDMoD then shows all of it in the new place."
-    ) in site.run("hierarchy", "export")
+    assert f"hierarchy: new to XDMoD, or moved: 1 projects. {again}" in site.run("hierarchy", "export")
     told = site.json("hierarchy", "export", "--as-of", "2025-01-02", "--output", str(site.folder / "then"))
     assert (told["folder"], told["as_of"]) == (str(site.folder / "then"), "2025-01-02T23:59:59.999999Z")
     assert [(file["name"], file["records"], len(file["sha256"])) for file in told["files"]] == [
@@ -300,7 +302,7 @@ def test_keystone_is_read_where_that_is_configured(site: Served) -> None:
         assert '"physics of ColdFront","9"' in site.csvs()["group.csv"]
         site.write(hierarchy={"keystone": ["stack"]})
         assert site.collect(NOON)["counts"]["cloud projects"] == 3
-    assert site.csvs()["group.csv"] == '"genomics-4f2a1b","5"\n"optics","9"\n"physics","9"\n'
+    assert site.csvs()["group.csv"] == '"genomics-4f2a1b","5"\n"optics","9"\n"physics of ColdFront","9"\n'
     before = site.kept()
     with impatient():
         assert "Keystone" in site.fails(75, "collect", "hierarchy")

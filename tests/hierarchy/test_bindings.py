@@ -245,7 +245,8 @@ def test_of_several_institutions_the_first_counts(two: Estate) -> None:
     kept = two.run(DAYS[0])
     assert institution(two) == "Spin-off Inc."
     assert kept.warnings == [
-        'pi-a@example.org is of Spin-off Inc. and UNIVERSITY C and University D, and counted for "Spin-off Inc.".'
+        "Of several institutions or fields of one person the first counts: pi-a@example.org (Spin-off Inc.,"
+        " UNIVERSITY C, University D)."
     ]
     moved(two, "University  D", "university d")
     assert two.run(DAYS[1]).warnings == []
@@ -257,7 +258,7 @@ def test_of_several_institutions_the_first_that_the_site_lists_counts(two: Estat
     moved(two, *SEVERAL)
     kept = two.run(DAYS[0])
     assert institution(two) == "C State"
-    assert kept.warnings[0].endswith('and counted for "C State".')
+    assert kept.warnings[0].endswith("pi-a@example.org (C State, Spin-off Inc., University D).")
 
 
 def test_an_alias_joins_two_institutions(two: Estate, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 import schemas
 from hierarchy import Cloud, CloudKind
 from hierarchy.csvs import FILES
+from hierarchy.export import export_now
 from ledger import ConfigurationError, DataError
 from tests.hierarchy.estate import OCP, STACK, Estate, at
 
@@ -218,13 +219,29 @@ def test_a_prefix_tells_them_apart(quick: Estate, tmp_path: Path) -> None:
 
 
 def test_no_prefix_tells_openstack_projects_of_one_name_apart(quick: Estate, tmp_path: Path) -> None:
-    """XDMoD knows them by name alone, so that only another name helps, and the message says so."""
+    """XDMoD knows them by name alone: neither is in pi2project.csv, a warning names both, and the rest is there."""
     prefixed = Cloud(OTHER.name, OTHER.kind, OTHER.resource, OTHER.coldfront_resource, "two-")
     quick.clouds = (STACK, prefixed)
     two_of_one_name(quick, STACK, prefixed)
-    message = refused(quick, tmp_path / "files")
-    assert "rename one in OpenStack" in message
-    assert "prefix" not in message
+    done = quick.export(tmp_path / "files")
+    assert {file.name: file.records for file in done.files if file.name != "hierarchy.csv"} == {
+        "group.csv": 2,
+        "names.csv": 2,
+        "pi2project.csv": 0,
+    }
+    [warning] = done.warnings
+    assert all(words in warning for words in ("stack/", "other/", "could not tell them apart"))
+
+
+def test_one_name_in_two_domains_of_one_cloud(quick: Estate, tmp_path: Path) -> None:
+    """Nothing can tell them apart in XDMoD: both are left out, with a warning, and everything else is written."""
+    two_of_one_name(quick, STACK, STACK)
+    one = quick.project("3", "Third", next(iter(quick.people)))
+    quick.allocation("3", one.id, STACK, "0f", cloud_project_name="alone")
+    quick.run(DAYS[1])
+    done = quick.export(tmp_path / "files")
+    assert [line.split(",")[0] for line in (tmp_path / "files" / "group.csv").read_text().splitlines()] == ['"alone"']
+    assert "group.csv and names.csv are without them" in done.warnings[0]
 
 
 @pytest.mark.parametrize("names", [("same", "same"), ("same", "Same")])
@@ -248,17 +265,19 @@ def test_one_project_in_two_openstack_clouds(quick: Estate, tmp_path: Path) -> N
     done = quick.export(tmp_path / "files")
     assert (tmp_path / "files" / "pi2project.csv").read_text() == '"same","same","second"\n'
     [warning] = done.warnings
-    assert "other/0b and stack/0a" in warning
+    assert all(words in warning for words in ("other/0b", "stack/0a", "only the first"))
 
 
 def test_a_cloud_that_is_not_configured_any_more(quick: Estate, tmp_path: Path) -> None:
-    """Would stop XDMoD's next ingestion if its resource was named; a warning says what is left out."""
+    """Its prefix is not known any more, nor its resource: it is left out of the files, and a warning says so."""
     one_project(quick).run(DAYS[0])
     quick.clouds = (OCP,)
     done = quick.export(tmp_path / "files")
     assert (tmp_path / "files" / "pi2project.csv").read_text() == ""
-    assert (tmp_path / "files" / "group.csv").read_text() == '"genes","5"\n'
-    assert "cloud stack, which the configuration no longer has" in done.warnings[0]
+    assert (tmp_path / "files" / "group.csv").read_text() == ""
+    assert "1 projects are of stack, which is no cloud in the configuration" in done.warnings[0]
+    quick.run(DAYS[1])
+    assert quick.present()["cloud-project stack/0a"][1] == "Active"
 
 
 # Only what changed
@@ -359,22 +378,47 @@ def test_what_was_never_written_was_never_told(quick: Estate, folder: Path) -> N
 # Moved projects
 
 
-def moves(estate: Estate, folder: Path) -> tuple[int, object]:
+def moves(estate: Estate, folder: Path, *, taken: bool = True) -> tuple[int, object]:
+    """What an export says has moved; its files are then taken away to be imported, or not."""
     done = estate.export(folder)
+    if taken:
+        imported(folder)
     return done.moved, done.moved_since
 
 
+def test_closed_projects_move_with_their_pi(quick: Estate, folder: Path) -> None:
+    """What they used long ago is below the PI in XDMoD, too."""
+    one_project(quick).run(DAYS[0])
+    quick.allocation("2", "1", OCP, "later")
+    quick.run(DAYS[1])
+    quick.close("1")
+    quick.run(DAYS[2])
+    moves(quick, folder)
+    quick.person("pi-a", "University B", "physics", first="A")
+    quick.run(DAYS[3])
+    assert moves(quick, folder) == (2, DAYS[0])
+
+
+def test_a_look_elsewhere_tells_xdmod_nothing(quick: Estate, folder: Path, tmp_path: Path) -> None:
+    """Files that are written to be looked at are written for XDMoD all the same."""
+    one_project(quick).run(DAYS[0])
+    export_now(quick.ledger, quick.clouds, folder, elsewhere=tmp_path / "look")
+    assert keys(quick, folder) == (["genes"], ["genes"])
+
+
 def test_moved_projects_are_counted(estate: Estate, folder: Path) -> None:
-    """Whether the PI moves or the project is given to another, with the day from which XDMoD has to start anew."""
+    """New, below a PI who moves, or given to another, with the day from which XDMoD has to start anew."""
     one_project(estate).run(DAYS[0])
-    assert moves(estate, folder) == (0, None)
+    assert moves(estate, folder) == (1, DAYS[0])
     estate.allocation("2", "1", OCP, "later")
     estate.run(DAYS[1])
-    assert moves(estate, folder) == (0, None)
+    assert moves(estate, folder) == (1, DAYS[1])
     estate.person("pi-a", "University B", "physics", first="A")
     estate.run(DAYS[2])
     done = estate.export(folder)
     assert (done.moved, done.moved_since, done.as_of) == (2, DAYS[0], DAYS[2])
+    assert moves(estate, folder, taken=False) == (2, DAYS[0])
+    assert moves(estate, folder) == (2, DAYS[0])
     assert moves(estate, folder) == (0, None)
     estate.person("pi-b", "University B", "physics", first="B")
     estate.project("2", "Another", "pi-b")
@@ -386,7 +430,7 @@ def test_moved_projects_are_counted(estate: Estate, folder: Path) -> None:
 def test_another_name_is_no_move(quick: Estate, folder: Path) -> None:
     """XDMoD shows new names without aggregating again."""
     one_project(quick).run(DAYS[0])
-    quick.export(folder)
+    moves(quick, folder)
     quick.person("pi-a", "UNIVERSITY A", "Physics", first="B")
     quick.project("1", "Genes", "pi-a")
     quick.run(DAYS[1])

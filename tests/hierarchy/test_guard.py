@@ -74,7 +74,7 @@ def test_the_message_says_how_to_go_on(quick: Estate) -> None:
         quick.close(id)
     with pytest.raises(DataError, match="--accept-removals 40") as raised:
         quick.run(DAYS[2])
-    assert str(raised.value).startswith("20 of 20 active items of the level project would become inactive, and 3 are")
+    assert str(raised.value).startswith("20 of 20 active items of the level project would be lost, and 3 are")
     with pytest.raises(DataError, match="40 of 40 active items of the level cloud-project"):
         quick.run(DAYS[2], accept=39)
     assert quick.run(DAYS[2], accept=40).counts["changed"] == 63
@@ -101,7 +101,7 @@ def test_people_who_vanish(quick: Estate) -> None:
     quick.run(DAYS[1])
     for number in range(6):
         del quick.people[f"student-{number}"]
-    with pytest.raises(DataError, match="6 of 51 active items of the level person would"):
+    with pytest.raises(DataError, match="6 of 51 active items of the level person in Keycloak would"):
         quick.run(DAYS[2])
     assert quick.run(DAYS[2], accept=6).counts["appended"] == 6
     quick.people.pop("student-10")
@@ -114,7 +114,7 @@ def test_a_keystone_that_tells_half(quick: Estate) -> None:
     quick.keystone = {id: CloudProject("stack", id, id, "default") for id in map(str, range(30))}
     quick.run(DAYS[1])
     quick.keystone = dict(list(quick.keystone.items())[:15])
-    with pytest.raises(DataError, match="15 of 30 active items of the level cloud-project would"):
+    with pytest.raises(DataError, match="15 of 30 active items of the level project in Keystone would"):
         quick.run(DAYS[2])
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from hierarchy.csvs import FILES, rows_of
 from hierarchy.records import Item, ItemId, Level
+from hierarchy.told import told_before
 from ledger import ConfigurationError, DataError, Ledger, SourceUnavailable
 from ledger.database import connect, upgrade
 from tests.hierarchy.estate import OCP, STACK, Estate, at
@@ -580,7 +581,7 @@ def test_a_full_disk_leaves_the_four_old_files(
     two_exports: tuple[Estate, Path, dict[str, str]], after: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whichever of the files has no room, the message says so, and XDMoD counts as told of nothing new."""
-    estate, folder, _ = two_exports
+    estate, folder, old = two_exports
     calls, fsync = count(), os.fsync
 
     def full(file: int) -> None:
@@ -592,8 +593,11 @@ def test_a_full_disk_leaves_the_four_old_files(
         patched.setattr("ledger.files.os.fsync", full)
         with pytest.raises(SourceUnavailable, match=r"no room left to write .*files .*make room"):
             estate.export(folder)
-    other = folder.with_name("other")
-    assert estate.export(other).moved == 1
+    assert {name: (folder / name).read_text() for name in FILES} == old
+    with estate.ledger.engine.connect() as connection:
+        assert told_before(connection, "group.csv", waits=False).keys() == {
+            row.split('"')[1] for row in old["group.csv"].splitlines()
+        }
 
 
 def test_a_folder_that_may_not_be_written(two_exports: tuple[Estate, Path, dict[str, str]]) -> None:

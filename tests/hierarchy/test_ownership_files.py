@@ -157,7 +157,7 @@ def test_files_that_say_nothing(tmp_path: Path, files: dict[str, str]) -> None:
 
 
 def test_all_of_it_is_kept(known: Estate, tmp_path: Path) -> None:
-    """With its past: what a file says no more is gone, and was there."""
+    """With its past: what a file says no more is gone, and was there; without any file nothing changes."""
     run(known, tmp_path, own_toml=VALID)
     shares = list(known.ledger.newest("hierarchy", Share))
     assert [(one.institution, one.share, one.gone) for one in shares] == [
@@ -165,6 +165,9 @@ def test_all_of_it_is_kept(known: Estate, tmp_path: Path) -> None:
         ("unfunded", "0.75", False),
     ]
     known.settings = HierarchySettings()
+    assert known.run(DAYS[2]).counts["appended"] == 0
+    (tmp_path / "own.toml").write_text("")
+    known.settings = HierarchySettings(ownership=(tmp_path / "own.toml",))
     known.run(DAYS[2])
     assert [one.gone for one in known.ledger.newest("hierarchy", Share)] == [True, True]
 

@@ -214,7 +214,7 @@ def assert_owned(told: dict[str, list[Owner]], cloud: str, moment: datetime, ite
 def at_times(told: list[Owner], start: datetime, end: datetime) -> dict[tuple[str, datetime], tuple[object, ...]]:
     """Who owned what in a window, every six hours."""
     return {
-        (one.label.name, moment): (one.institution, one.field, one.pi_id, one.project)
+        (one.label.name, moment): (one.institution, one.field, one.pi_identity, one.project)
         for moment in (start + timedelta(hours=6 * step) for step in range((end - start) // timedelta(hours=6)))
         for one in told
         if one.since <= moment < one.until

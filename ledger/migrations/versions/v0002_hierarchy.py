@@ -26,19 +26,26 @@ def _item_columns() -> list[sa.Column[Any]]:
 
 
 def upgrade() -> None:
-    op.create_table("hierarchy_rec", *_item_columns(), sa.PrimaryKeyConstraint("create_ts", "id"), **_TABLE)
-    op.create_index("hierarchy_rec_by_item", "hierarchy_rec", ["id", "create_ts"])
-    op.create_table(
-        "hierarchy_item",
-        *_item_columns(),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("type", "name", name="hierarchy_item_once"),
-        **_TABLE,
-    )
-    op.create_table(
-        "hierarchy_told",
-        sa.Column("file", sa.String(32), primary_key=True),
-        sa.Column("key", sa.String(255), primary_key=True),
-        sa.Column("line", sa.Text, nullable=False),
-        **_TABLE,
-    )
+    # MariaDB ends a transaction with each table: what was made by an upgrade that died is there.
+    there = set(sa.inspect(op.get_bind()).get_table_names())
+    if "hierarchy_rec" not in there:
+        index = sa.Index("hierarchy_rec_by_item", "id", "create_ts")
+        op.create_table("hierarchy_rec", *_item_columns(), sa.PrimaryKeyConstraint("create_ts", "id"), index, **_TABLE)
+    if "hierarchy_item" not in there:
+        op.create_table(
+            "hierarchy_item",
+            *_item_columns(),
+            sa.PrimaryKeyConstraint("id"),
+            sa.UniqueConstraint("type", "name", name="hierarchy_item_once"),
+            **_TABLE,
+        )
+    if "hierarchy_told" not in there:
+        op.create_table(
+            "hierarchy_told",
+            sa.Column("file", sa.String(32), primary_key=True),
+            sa.Column("key", sa.String(255), primary_key=True),
+            sa.Column("line", sa.Text, nullable=False),
+            sa.Column("before", sa.Text),
+            sa.Column("waiting", sa.Boolean, nullable=False),
+            **_TABLE,
+        )
