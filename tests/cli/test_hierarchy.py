@@ -441,3 +441,20 @@ def test_two_at_once(site: Served) -> None:
     with site.opened().writer("hierarchy"):
         assert "Another xdmod-cloud is writing hierarchy" in site.fails(75, "collect", "hierarchy")
     site.collect(FIRST)
+
+
+def test_brackets_in_names_are_shown(site: Served) -> None:
+    """What looks like markup is a part of the name, in tables as elsewhere."""
+    site.listing.project(1, "Sky [/] survey [phase 2] of [red]all", "pi-a@example.org")
+    site.collect(FIRST)
+    for command in ("show", "history"):
+        assert "Sky [/] survey [phase 2] of [red]all" in " ".join(site.run("hierarchy", command, "coldfront/1").split())
+
+
+def test_a_former_name_is_found(site: Served) -> None:
+    """Whoever has an old invoice asks by the old name."""
+    site.collect(FIRST)
+    site.person("pi-a", "University A", "engineering", firstName="Pia", lastName="Married")
+    site.collect(MOVED)
+    shown = {row["shown"] for row in site.json("hierarchy", "history", "PI A")}
+    assert shown == {"Pi A", "Pia Married"}

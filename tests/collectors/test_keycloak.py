@@ -134,6 +134,7 @@ def test_a_user_that_cannot_be_read_is_set_aside(keycloak: Keycloak, tmp_path: P
     told = read(keycloak, tmp_path)
     assert len(people(told)) == 5
     [rejected] = told.rejected
+    assert Kind.PERSON not in told.kinds
     assert 'in the list of Keycloak "keycloak" cannot be used' in rejected.reason
     assert "Last 77" in rejected.body
 
@@ -369,6 +370,7 @@ def test_a_member_that_cannot_be_read_is_set_aside(keycloak: Keycloak, tmp_path:
     told = read(keycloak, tmp_path, groups=True)
     assert memberships(told) == {("keycloak/all", "b")}
     assert [rejected.body for rejected in told.rejected] == ['{"username": "a"}']
+    assert told.kinds == {Kind.PERSON}
     assert "User a in group /all of" in told.rejected[0].reason
 
 

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from hierarchy import HierarchySettings
 from hierarchy.keep import Kept
 from ledger import DataError, Kind, Mode, Named
-from ledger.ownership import CloudProject
+from ledger.ownership import CloudProject, PersonId
 from tests.hierarchy.estate import OCP, STACK, Estate, at
 
 DAYS = [at(f"2025-01-{day:02}") for day in range(1, 29)]
@@ -374,3 +375,25 @@ def test_usage_gives_the_name(two: Estate) -> None:
             writer.finish(run, DAYS[0], DAYS[0], [Named(Kind.PROJECT, "top", name)])
     two.run(DAYS[0])
     assert two.present()["cloud-project stack/top"][2] == "as-seen"
+
+
+def test_a_pi_who_was_made_anew_and_left(two: Estate) -> None:
+    """Whoever was the PI last stays it, whatever the ids."""
+    bound(two)
+    old = two.people.pop("pi-a")
+    two.people["zz"] = replace(old, id=PersonId("zz"), institutions=("Old",))
+    two.run(DAYS[0])
+    two.people.pop("zz")
+    two.people["aa"] = replace(old, id=PersonId("aa"), institutions=("New",))
+    two.run(DAYS[1])
+    two.people.pop("aa")
+    two.run(DAYS[2])
+    assert institution(two) == "New"
+
+
+def test_a_disabled_twin(two: Estate) -> None:
+    """An account that may not log in any more is not mistaken for the PI, and stops nothing."""
+    bound(two)
+    two.person("twin", "University C", "physics", email="pi-a@example.org", enabled=False)
+    two.run(DAYS[0])
+    assert institution(two) == "University A"

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from hierarchy import HierarchySettings
 from ledger import DataError
@@ -239,3 +240,26 @@ def test_what_is_no_number_is_refused(ten: Served, number: str) -> None:
     before = ten.kept()
     assert ten.call("collect", "hierarchy", "--accept-removals", number).returncode == 2
     assert ten.kept() == before
+
+
+def test_pis_who_lose_their_institution(quick: Estate) -> None:
+    """An attribute that Keycloak hides for all but a few is noticed, though hardly any item becomes inactive."""
+    for number in range(20):
+        quick.person(f"pi-{number}", "University A", "physics")
+        quick.project(str(number), "Project", f"pi-{number}")
+        quick.allocation(str(number), str(number), OCP, f"namespace-{number}")
+    quick.run(DAYS[0])
+    for number in range(19):
+        quick.person(f"pi-{number}", None, "physics")
+    with pytest.raises(DataError, match="19 of 20 active items of the level pi with an institution would be lost"):
+        quick.run(DAYS[1])
+    assert quick.run(DAYS[1], accept=19).counts["of unknown institutions"] == 19
+
+
+def test_what_was_noticed_is_said_with_the_refusal(quick: Estate) -> None:
+    """A resource that ColdFront calls otherwise now is the reason, and not that everything is gone."""
+    of_size(quick, 20)
+    for allocation in list(quick.allocations.values()):
+        quick.allocations[allocation.id] = replace(allocation, resource="renamed")
+    with pytest.raises(DataError, match=r'noticed that: 20 allocations .* "renamed", which is no configured cloud'):
+        quick.run(DAYS[1])

@@ -459,3 +459,20 @@ def test_equal_shares_of_another_project_are_another_funding() -> None:
         ("group", day("2025-02-01")),
         ("faculty", day("2025-03-01")),
     ]
+
+
+@pytest.mark.parametrize("second", ['name = "B"\naliases = ["ua"]', 'name = "university  A"'])
+def test_a_name_of_two_institutions(tmp_path: Path, second: str) -> None:
+    """It would be left to chance whose it is, so it is refused with both entries."""
+    own = f'[[organization]]\nname = "University A"\naliases = ["UA"]\n[[organization]]\n{second}\n'
+    with pytest.raises(ConfigurationError) as raised:
+        read_ownership_files(written(tmp_path, own_toml=own))
+    assert "own.toml, [[organization]] 2" in str(raised.value)
+    assert "own.toml, [[organization]] 1, too" in str(raised.value)
+
+
+def test_a_time_without_a_day(tmp_path: Path) -> None:
+    """TOML has such values, and no key takes them."""
+    own = '[[share]]\nproject = "coldfront/1"\ninstitution = "A"\nshare = "1"\nfrom = 07:00:00\n'
+    with pytest.raises(ConfigurationError, match=r"own\.toml: a value is of a kind that no key takes"):
+        read_ownership_files(written(tmp_path, own_toml=own))
