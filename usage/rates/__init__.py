@@ -1,0 +1,29 @@
+"""What usage costs: a site's own service units, prices and outages, from dated files."""
+
+from usage.rates.bills import Bill, Line, bill, printed
+from usage.rates.cards import Amount, Card, Quota, Rate, Size, Unit, Window
+from usage.rates.charges import Charge, Finding, Piece, Term, charges
+from usage.rates.files import read_rates
+from usage.rates.spans import tally, united
+
+__all__ = [
+    "Amount",
+    "Bill",
+    "Card",
+    "Charge",
+    "Finding",
+    "Line",
+    "Piece",
+    "Quota",
+    "Rate",
+    "Size",
+    "Term",
+    "Unit",
+    "Window",
+    "bill",
+    "charges",
+    "printed",
+    "read_rates",
+    "tally",
+    "united",
+]
