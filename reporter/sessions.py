@@ -66,7 +66,8 @@ def owned_by(connection: duckdb.DuckDBPyConnection, owners: Iterable[Owner]) -> 
     """Tell the engine of the sessions who owned their projects: makes the table `owners` that OWNED joins."""
     connection.execute(
         "CREATE OR REPLACE TABLE owners"
-        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR, pi_identity VARCHAR)"
+        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, institution VARCHAR, pi VARCHAR,"
+        " pi_identity VARCHAR)"
     )
     rows = [
         (

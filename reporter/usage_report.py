@@ -49,7 +49,9 @@ known AS (
 )
 SELECT GROUPING(pi_identity, project), institution, pi, project, username, flavor, {_USED}
 FROM known
-GROUP BY GROUPING SETS ((institution, pi, pi_identity, project, username, flavor), (institution, pi, pi_identity), (institution))
+GROUP BY GROUPING SETS (
+    (institution, pi, pi_identity, project, username, flavor), (institution, pi, pi_identity), (institution)
+)
 ORDER BY ALL NULLS LAST
 """
 
