@@ -5,6 +5,8 @@ from pathlib import Path
 import click
 
 from cli.output import json_option, print_json, print_table
+from cli.report_log import log
+from cli.report_sessions import sessions
 from cli.sources import Context, Opened, each_source, sources_argument
 from cli.statistic import grants, statistic
 from collectors.openstack import OpenStackSource
@@ -21,6 +23,8 @@ def report() -> None:
 
 report.add_command(statistic)
 report.add_command(grants)
+report.add_command(log)
+report.add_command(sessions)
 
 
 @report.command()

@@ -180,12 +180,13 @@ class Ledger:
         learned_after: Seq | None = None,
         ended_after: datetime | None = None,
         window: tuple[datetime, datetime] | None = None,
+        only: InstanceId | None = None,
     ) -> Iterator[tuple[InstanceId, list[Entry]]]:
         """The servers and their actions, server by server, each with all that was learned of it, in that order.
 
         With `learned_after` and `ended_after`, only servers of which something was learned later than that, or that
         had not ended (UTC).
-        With `window` (half-open, UTC), only servers that existed in it by what is known.
+        With `window` (half-open, UTC), only servers that existed in it by what is known. With `only`, no other one.
         """
         of_source = latest.c.source_id == self.source_id(name)
         subjects = select(latest.c.subject).where(of_source, latest.c.kind == Kind.SERVER)
@@ -199,6 +200,8 @@ class Ledger:
             subjects = subjects.where(
                 or_(latest.c.ends.is_(None), latest.c.ends >= window[0] - _FINISHING), latest.c.begins < window[1]
             )
+        if only is not None:
+            subjects = subjects.where(latest.c.subject == only)
         chosen = (
             select(record.c.subject, record.c.seq, record.c.observed, record.c.kind, record.c.body)
             .where(

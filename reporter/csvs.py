@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import jsonschema_rs
 
@@ -16,7 +16,7 @@ from reporter.sessions import CLIPPED, bounds, queried
 from reporter.tables import hours
 from usage import Engine
 
-__all__ = ["digest_of", "session_rows", "usage_rows", "write_csv"]
+__all__ = ["GUARDED", "cell", "digest_of", "session_rows", "unfit", "usage_rows", "write_csv", "write_rows"]
 
 _SESSIONS = f"""
 WITH clipped AS ({CLIPPED})
@@ -45,7 +45,7 @@ ORDER BY instance, start_time_ts, start_event_type_id
 _ROWS_AT_ONCE = 10_000
 
 #: What makes a spreadsheet take a cell for a formula, in ASCII and full width, and the apostrophe that guards it.
-_GUARDED = tuple("=+-@\t\r\n＝＋－＠'")
+GUARDED = tuple("=+-@\t\r\n＝＋－＠'")
 
 
 def session_rows(engine: Engine, period: Period) -> Iterator[dict[str, str]]:
@@ -55,7 +55,7 @@ def session_rows(engine: Engine, period: Period) -> Iterator[dict[str, str]]:
         names = [column[0] for column in cursor.description or ()]
         while rows := cursor.fetchmany(_ROWS_AT_ONCE):
             for row in rows:
-                yield {name: _cell(value) for name, value in zip(names, row, strict=True)}
+                yield {name: cell(value) for name, value in zip(names, row, strict=True)}
 
 
 def usage_rows(report: UsageReport) -> Iterator[dict[str, str]]:
@@ -77,34 +77,41 @@ def _usage_row(line: Line) -> dict[str, str]:
     }
     row |= {f"{name}_hours": None if value is None else hours(value) for name, value in quantities.items()}
     row |= {f"{name}_seconds": value for name, value in quantities.items()}
-    return {name: _cell(value) for name, value in row.items()}
+    return {name: cell(value) for name, value in row.items()}
 
 
-def _cell(value: str | int | None) -> str:
+def cell(value: str | int | None) -> str:
+    """Return a value as the text of a cell that no spreadsheet takes for a formula; None is `unknown`."""
     if value is None:
         return UNKNOWN
     text = str(value)
-    return f"'{text}" if text.startswith(_GUARDED) else text
+    return f"'{text}" if text.startswith(GUARDED) else text
 
 
 def write_csv(path: Path, schema: str, rows: Iterable[Mapping[str, str]]) -> int:
     """Write rows with a heading and return how many there are. Raises DataError for one that its schema forbids."""
-    columns, validator, count = list(schemas.load(schema)["properties"]), schemas.validator(schema), 0
     with path.open("w", encoding="utf-8", newline="") as file:
-        # Of an older Python only this ending makes it quote a carriage return in a name.
-        writer = csv.DictWriter(file, columns, lineterminator="\r\n")
-        writer.writeheader()
-        for row in rows:
-            try:
-                validator.validate(row)
-            except jsonschema_rs.ValidationError as error:
-                raise _unfit(row, schema, error.message) from error
-            writer.writerow(row)
-            count += 1
+        return write_rows(file, schema, rows)
+
+
+def write_rows(file: TextIO, schema: str, rows: Iterable[Mapping[str, str]]) -> int:
+    """Write rows with a heading to a stream, as `write_csv` does."""
+    columns, validator, count = list(schemas.load(schema)["properties"]), schemas.validator(schema), 0
+    # Of an older Python only this ending makes it quote a carriage return in a name.
+    writer = csv.DictWriter(file, columns, lineterminator="\r\n")
+    writer.writeheader()
+    for row in rows:
+        try:
+            validator.validate(row)
+        except jsonschema_rs.ValidationError as error:
+            raise unfit(row, schema, error.message) from error
+        writer.writerow(row)
+        count += 1
     return count
 
 
-def _unfit(row: Mapping[str, str], schema: str, fault: str) -> DataError:
+def unfit(row: Mapping[str, str], schema: str, fault: str) -> DataError:
+    """Return the error that says which row its schema forbids, and why."""
     place = ", ".join(f"{name} “{value}”" for name, value in list(row.items())[:3])
     return DataError(
         f"The row of {place} is not as {schema}.schema.json has it: {fault}. Nothing was written; correct the events "

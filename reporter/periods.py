@@ -1,17 +1,19 @@
-"""The period of a report: a calendar month in UTC."""
+"""The period of a report: a calendar month, or some days, in a time zone."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import Struct
 
 from ledger import ConfigurationError
 from ledger.times import EPOCH
 
-__all__ = ["Period"]
+__all__ = ["Period", "zone_named"]
 
 _MONTH = re.compile(r"(\d{4})-(\d\d)", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Period(Struct, frozen=True):
@@ -22,18 +24,41 @@ class Period(Struct, frozen=True):
     end: datetime
 
     @classmethod
-    def month(cls, text: str) -> Self:
-        """Return the month written as YYYY-MM. Raises ConfigurationError for anything else."""
+    def month(cls, text: str, zone: tzinfo = UTC) -> Self:
+        """Return the month of a time zone written as YYYY-MM. Raises ConfigurationError for anything else."""
         written = _MONTH.fullmatch(text)
         if written is None:
             raise _no_month(text)
         year, month = int(written[1]), int(written[2])
         if 0 < year < EPOCH.year:
-            raise ConfigurationError(f'"{text}" lies before 1970, where time begins for XDMoD. Name a later month.')
+            raise _too_early(text)
         try:
-            return cls(text, _first(year, month), _first(year + month // 12, month % 12 + 1))
-        except ValueError:
+            first, limit = date(year, month, 1), date(year + month // 12, month % 12 + 1, 1)
+            return cls._of(text, text, first, limit, zone)
+        except (ValueError, OverflowError):
             raise _no_month(text) from None
+
+    @classmethod
+    def days(cls, first: str, last: str, zone: tzinfo = UTC) -> Self:
+        """Return the days of a time zone from the first to the last, which is included, both as YYYY-MM-DD.
+
+        Raises ConfigurationError for what is no day, and where the last comes before the first.
+        """
+        since, until = _day(first), _day(last)
+        if until < since:
+            raise ConfigurationError(f"{last} comes before {first}. Name the first day first.")
+        try:
+            return cls._of(f"{first} to {last}", first, since, until + timedelta(days=1), zone)
+        except (ValueError, OverflowError):
+            raise _no_day(last) from None
+
+    @classmethod
+    def _of(cls, name: str, text: str, first: date, limit: date, zone: tzinfo) -> Self:
+        # Where a day has no midnight, the offset from before the change makes it the moment of the change.
+        start, end = (datetime(one.year, one.month, one.day, tzinfo=zone).astimezone(UTC) for one in (first, limit))
+        if start < EPOCH:
+            raise _too_early(text)
+        return cls(name, start, end)
 
     @property
     def seconds(self) -> tuple[int, int]:
@@ -41,8 +66,31 @@ class Period(Struct, frozen=True):
         return int(self.start.timestamp()), int(self.end.timestamp())
 
 
-def _first(year: int, month: int) -> datetime:
-    return datetime(year, month, 1, tzinfo=UTC)
+def zone_named(name: str) -> tzinfo:
+    """Return the time zone of that name, as `Europe/Berlin`. Raises ConfigurationError where there is none."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigurationError(
+            f'"{name}" is no time zone that this machine knows. Name one as Europe/Berlin, or UTC.'
+        ) from error
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "")
+    except ValueError:
+        raise _no_day(text) from None
+
+
+def _no_day(text: str) -> ConfigurationError:
+    return ConfigurationError(f'"{text}" is no day. Write it as YYYY-MM-DD, for example 2026-10-01.')
+
+
+def _too_early(text: str) -> ConfigurationError:
+    return ConfigurationError(f'"{text}" lies before 1970, where time begins for XDMoD. Name a later one.')
 
 
 def _no_month(text: str) -> ConfigurationError:
