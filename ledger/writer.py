@@ -138,7 +138,10 @@ class Writer:
 
     def _digests(self, connection: Connection, rows: list[_Row]) -> dict[tuple[str, ...], str]:
         wanted = select(latest.c.kind, latest.c.subject, latest.c.identity, latest.c.digest).where(
-            latest.c.source_id == self._source, latest.c.subject.in_({row.subject for row in rows})
+            latest.c.source_id == self._source,
+            # Without the kinds the key is of no use, and everything known of the source would be read each time.
+            latest.c.kind.in_({row.kind for row in rows}),
+            latest.c.subject.in_({row.subject for row in rows}),
         )
         return {(kind, subject, identity): digest for kind, subject, identity, digest in connection.execute(wanted)}
 
