@@ -11,7 +11,7 @@ from cli.sources import Context, Opened, each_source, sources_argument
 from cli.statistic import grants, statistic
 from collectors.openstack import OpenStackSource
 from operations.report import report_month
-from reporter import Period, divisions, notes, usage_table
+from reporter import Only, Period, divisions, notes, usage_table
 
 __all__ = ["report"]
 
@@ -38,19 +38,34 @@ report.add_command(sessions)
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the CSV files and the PDF go, in a folder for each resource.",
 )
+@click.option("--institution", metavar="NAME", help="Only the parts of one institution.")
+@click.option(
+    "--project", metavar="PROJECT", help="Only one project and all in it: by key, title, or name in the cloud."
+)
+@click.option("--user", metavar="NAME", help="Only one user.")
 @json_option
 @click.pass_obj
-def usage(context: Context, names: tuple[str, ...], month: str, directory: Path, as_json: bool) -> int:
+def usage(
+    context: Context,
+    names: tuple[str, ...],
+    month: str,
+    directory: Path,
+    institution: str | None,
+    project: str | None,
+    user: str | None,
+    as_json: bool,
+) -> int:
     """Report who used what in a month.
 
     Writes, for each of NAMES, sessions as CSV, and hours by institution, PI, project, user and flavor as CSV and PDF;
-    by institution and PI where the hierarchy was collected.
+    by institution, PI and research project where the hierarchy was collected. A report of one institution, project or
+    user has a folder of its own.
     """
-    period = Period.month(month)
+    period, only = Period.month(month), Only(institution, project, user)
     results: list[dict[str, object]] = []
 
     def one(state: Opened, settings: OpenStackSource) -> int:
-        said, files = report_month(state.ledger, settings, period, directory / settings.resource)
+        said, files = report_month(state.ledger, settings, period, directory / settings.resource, only)
         results.append({"source": settings.name, "report": said, "files": files})
         if not as_json:
             for table in (usage_table(said, by) for by in divisions(said)):

@@ -6,9 +6,9 @@ from datetime import datetime
 from msgspec import Struct
 
 from hierarchy.facts import Facts, facts_as_of
+from hierarchy.fundings import Fundings, Tree
 from hierarchy.history import as_of
 from hierarchy.names import folded
-from hierarchy.ownership import Fundings, Tree
 from hierarchy.records import Item, ItemId, Level
 from ledger import Ledger
 from ledger.database import reading

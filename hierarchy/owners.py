@@ -13,6 +13,7 @@ from hierarchy.names import clean
 from hierarchy.records import Item, ItemId, Level, State
 from ledger import Ledger
 from ledger.database import reading
+from ledger.ownership import ProjectKey
 
 __all__ = ["ALWAYS", "Label", "Owner", "owners"]
 
@@ -30,7 +31,8 @@ class Label(NamedTuple):
 class Owner(NamedTuple):
     """Who owned what has a label in a cloud, within `[since, until)` (UTC). Names are the shown ones.
 
-    `pi_identity` tells apart PIs of one name, and is one for a PI of two fields.
+    `pi_identity` tells apart PIs of one name, and is one for a PI of two fields. `key` is that of the project,
+    `cloud_project` that of what has the label in the cloud.
     """
 
     label: Label
@@ -41,6 +43,8 @@ class Owner(NamedTuple):
     pi: str
     pi_identity: str
     project: str
+    key: ProjectKey = ProjectKey("")
+    cloud_project: ProjectKey = ProjectKey("")
 
 
 class _Stretch(NamedTuple):
@@ -122,6 +126,8 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
             chain[Level.PI].display,
             chain[Level.PI].name.partition("/")[0],
             chain[Level.PROJECT].display,
+            ProjectKey(chain[Level.PROJECT].name),
+            ProjectKey(item.name),
         )
         yield _Stretch(since, until, states[0].since, item.active, item.id, owner)
 

@@ -1,81 +1,18 @@
-"""Who owns what, beyond XDMoD's levels: the tree of projects, and who pays for them at which time."""
+"""Whether the tree of projects and the shares of those who pay for them can be as files state them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from decimal import Decimal
 from itertools import zip_longest
-from typing import NamedTuple
 
 from hierarchy.facts import Facts
+from hierarchy.fundings import UNFUNDED, Tree, bounds_of, parts_at
 from hierarchy.ownership_files import Placed
 from ledger import ConfigurationError
 from ledger.ownership import ROOT, CloudProject, ProjectKey, ResearchProject, Share, TreeProject
 from ledger.times import iso_seconds
 
-__all__ = ["UNFUNDED", "Funding", "Fundings", "Tree", "check_ownership"]
-
-#: The institution of the part of a project that nobody pays for.
-UNFUNDED = "unfunded"
-
-
-class Tree:
-    """The projects of a site. One that no file puts elsewhere lies directly below the root."""
-
-    def __init__(self, places: Iterable[TreeProject]) -> None:
-        self._parents: dict[ProjectKey, ProjectKey] = {place.project: place.parent for place in places}
-
-    def path(self, project: ProjectKey) -> tuple[ProjectKey, ...]:
-        """The projects from the root down to one. Raises ConfigurationError for a circle."""
-        upwards = [project]
-        while upwards[-1] != ROOT:
-            above = self._parents.get(upwards[-1], ROOT)
-            if above in upwards:
-                circle = " in ".join([*upwards[upwards.index(above) :], above])
-                raise ConfigurationError(f"the tree of projects has a circle: {circle}. Correct one of these parents.")
-            upwards.append(above)
-        return tuple(reversed(upwards))
-
-
-class Funding(NamedTuple):
-    """Who pays for a project within `[since, until)` (UTC; none: open): institutions and their parts, which sum to 1.
-
-    `of` is the project that the parts were stated for: itself, or one above it.
-    """
-
-    since: datetime
-    until: datetime | None
-    of: ProjectKey
-    parts: tuple[tuple[str, Decimal], ...]
-
-
-class Fundings:
-    """Finds who pays for a project; its own shares replace those of the projects above it entirely."""
-
-    def __init__(self, shares: Iterable[Share], tree: Tree) -> None:
-        self._tree = tree
-        self._shares: dict[ProjectKey, list[Share]] = defaultdict(list)
-        for share in shares:
-            self._shares[share.project].append(share)
-
-    def of(self, project: ProjectKey) -> list[Funding]:
-        """Who pays for a project through time: intervals, the oldest first; in the gaps between them nobody is told."""
-        path = self._tree.path(project)
-        bounds = _bounds(share for key in path for share in self._shares.get(key, ()))
-        found = list[Funding]()
-        for since, until in zip_longest(bounds, bounds[1:]):
-            stated = ((key, _parts(self._shares.get(key, ()), since)) for key in reversed(path))
-            key, parts = next(((key, parts) for key, parts in stated if parts), (ROOT, ()))
-            if parts and found and found[-1][1:] == (since, key, parts):
-                found[-1] = found[-1]._replace(until=until)
-            elif parts:
-                found.append(Funding(since, until, key, parts))
-        return found
-
-    def at(self, project: ProjectKey, moment: datetime) -> Funding | None:
-        """Who pays at a moment (UTC); none where neither the project nor one above it has shares then."""
-        held = (one for one in self.of(project) if one.since <= moment and (one.until is None or moment < one.until))
-        return next(held, None)
+__all__ = ["check_ownership"]
 
 
 def check_ownership(placed: Sequence[Placed], facts: Facts) -> None:
@@ -118,9 +55,9 @@ def _check_place(where: str, place: TreeProject, known: set[ProjectKey], titled:
 
 def _check_sum(project: ProjectKey, stated: Sequence[Placed]) -> None:
     shares = [one.record for one in stated if isinstance(one.record, Share)]
-    bounds = _bounds(shares)
+    bounds = bounds_of(shares)
     for since, until in zip_longest(bounds, bounds[1:]):
-        parts = _parts(shares, since)
+        parts = parts_at(shares, since)
         total = sum((part for _, part in parts), Decimal())
         if parts and total != 1:
             lines = "; ".join(one.where for one in stated)
@@ -136,13 +73,3 @@ def _unknown(where: str, project: str) -> ConfigurationError:
         f'{where}: there is no project "{project}". Keys are those of ColdFront, as coldfront/17, of a cloud, as'
         " NAME/ID, or of a [[project]] with a title."
     )
-
-
-def _bounds(shares: Iterable[Share]) -> list[datetime]:
-    return sorted({time for share in shares for time in (share.since, share.until) if time is not None})
-
-
-def _parts(shares: Iterable[Share], moment: datetime) -> tuple[tuple[str, Decimal], ...]:
-    """The shares that are valid at a moment, by institution."""
-    valid = (one for one in shares if one.since <= moment and (one.until is None or moment < one.until))
-    return tuple(sorted((one.institution, Decimal(one.share)) for one in valid))

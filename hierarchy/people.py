@@ -52,6 +52,10 @@ class Institutions:
             for name in (*organization.aliases, organization.name)
         }
 
+    def called(self, name: str) -> str:
+        """What the site calls an institution, if it lists it; else the name itself."""
+        return self._listed.get(folded(name), name)
+
     def of(self, person: Person | None) -> list[str]:
         """The institutions of a person, that first which the person counts for: one that the site lists, if any is."""
         names = [name for name in (person.institutions if person else ()) if folded(name)]

@@ -1,18 +1,21 @@
 """Report: from the embedded ledger to tables, CSV and PDF, through the same events that XDMoD gets."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from collectors.openstack import OpenStackSource
 from exporters.openstack import horizon_of, write_lives
+from hierarchy.known import known_projects
 from hierarchy.owners import Label, owners
 from ledger import DataError, Kind, Ledger, Named
 from ledger.exports import Export
-from reporter import Period, UsageReport, usage_report, write_report
+from reporter import Only, Period, UsageReport, usage_report, write_report
 from usage import Engine
 
 __all__ = ["ledger_sessions", "owner_labels", "report_month"]
@@ -44,15 +47,23 @@ def ledger_sessions(
 
 
 def report_month(
-    ledger: Ledger, settings: OpenStackSource, period: Period, directory: Path
+    ledger: Ledger, settings: OpenStackSource, period: Period, directory: Path, only: Only
 ) -> tuple[UsageReport, list[Path]]:
-    """Report one month of one cloud; returns what it says and the files written."""
-    with ledger_sessions(ledger, settings, (period.start, period.end)) as engine:
-        window = period.start, period.end
-        report = usage_report(
-            engine, period, owners(ledger, settings.name, window, owner_labels(ledger, settings.name))
-        )
-        return report, write_report(report, engine, directory, settings.resource)
+    """Report one month of one cloud, or `only` a part of it; returns what it says and the files written.
+
+    What is restricted goes into a folder of its own. Raises ConfigurationError for what is in `only` but not there.
+    """
+    window = period.start, period.end
+    with ledger_sessions(ledger, settings, window) as engine:
+        owned = owners(ledger, settings.name, window, owner_labels(ledger, settings.name))
+        report = usage_report(engine, period, owned, known_projects(ledger), only)
+        folder = directory / _folder(str(only)) if only else directory
+        return report, write_report(report, engine, folder, settings.resource)
+
+
+def _folder(only: str) -> str:
+    """A name that every file system takes; a digest keeps apart what it writes alike."""
+    return f"{re.sub(r'[^0-9A-Za-z]+', '-', only).strip('-')[:60]}-{sha256(only.encode()).hexdigest()[:8]}"
 
 
 def owner_labels(ledger: Ledger, source: str) -> dict[str, set[Label]]:

@@ -1,17 +1,20 @@
 """Quantities to what people read: tables, CSV, PDF."""
 
 from reporter.periods import Period
-from reporter.records import Cell, Daily, Group, Line, Table, UsageReport, Used
+from reporter.records import Branch, Cell, Daily, Group, Line, Only, Portion, Table, UsageReport, Used
 from reporter.tables import divisions, notes, usage_table
 from reporter.usage_report import usage_report
 from reporter.writing import write_report
 
 __all__ = [
+    "Branch",
     "Cell",
     "Daily",
     "Group",
     "Line",
+    "Only",
     "Period",
+    "Portion",
     "Table",
     "UsageReport",
     "Used",

@@ -12,10 +12,11 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Paragraph, SimpleDocTemplate, Spacer, Table
 
+from hierarchy.fundings import UNFUNDED
 from reporter.chart import Series, chart, series_of, swatch_of
 from reporter.lettering import BOLD, REGULAR, codes_shown, marks_lost, register_fonts, shown
 from reporter.records import UNKNOWN, Group, UsageReport, Used
-from reporter.tables import divisions, hours, name_of, notes
+from reporter.tables import divisions, hours, name_of, notes, research
 
 __all__ = ["write_pdf"]
 
@@ -75,14 +76,17 @@ def write_pdf(path: Path, report: UsageReport, resource: str, title: str, digest
 
 def _story(report: UsageReport, resource: str, title: str, digest: str) -> list[Flowable]:
     start, end = (time.strftime("%Y-%m-%d %H:%M") for time in (report.period.start, report.period.end))
+    only = f"only {shown(str(report.only))} · " if report.only else ""
+    tree = tuple(Group(name, branch.total) for name, branch in research(report))
     return [
         Paragraph(shown(f"{title} {report.period.name}"), _TITLE),
-        Paragraph(f"{shown(resource)} · from {start} up to {end} UTC", _SUBTITLE),
+        Paragraph(f"{shown(resource)} · {only}from {start} up to {end} UTC", _SUBTITLE),
         _totals(report.total),
         *_said(notes(report)),
         *_charted(series_of(report)),
         *(_section("By institution", "Institution", report.institutions, report.total) if report.institutions else ()),
         *(_section("By PI", "PI", report.pis, report.total) if report.pis else ()),
+        *_section("By research project", "Research project", tree, report.total),
         *_section("By project", "Project", report.projects, report.total),
         *_section("By user", "User", report.users, report.total),
         *_section("By flavor", "Flavor", report.flavors, report.total),
@@ -192,10 +196,17 @@ def _made(report: UsageReport, resource: str, digest: str) -> Iterator[str]:
             "Usage counts for the PI whose the project was at the time, and for the institution that this PI was at. "
             "Before that was known it counts for the first that was, and after the end of a project for the last."
         )
+    if report.portions:
+        yield (
+            "Where institutions fund a project by shares, they have its hours by these, as they were at each instant; "
+            f"what nobody funds is called {UNFUNDED}. Parts are of whole seconds and add up to the whole."
+        )
+    if research(report):
+        yield "A research project comes with all that lies in it, so that its line has those of its sub-projects, too."
     if report.total.unsized:
         yield f"{_AT_LEAST.strip()}: the size of some servers is not known, and their core hours are not in the number."
     tables = (report.institutions, report.pis, report.projects, report.users, report.flavors)
-    names = [name_of(group) for groups in tables for group in groups]
+    names = [name_of(group) for groups in tables for group in groups] + [name for name, _ in research(report)]
     if marks_lost([*names, resource]):
         yield "An underlined letter has a mark that the font of this document lacks; the CSV files have it."
     if codes_shown([*names, resource]):

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from reporter.periods import Period
 
-__all__ = ["UNKNOWN", "Cell", "Daily", "Group", "Line", "Table", "UsageReport", "Used"]
+__all__ = ["UNKNOWN", "Branch", "Cell", "Daily", "Group", "Line", "Only", "Portion", "Table", "UsageReport", "Used"]
 
 #: How a name or a size that nobody knows is shown; in records it is None.
 UNKNOWN = "unknown"
@@ -52,6 +52,36 @@ class Line(Struct, frozen=True):
     used: Used
 
 
+class Branch(Struct, frozen=True):
+    """What one project of the site's tree used: itself, and in total with all that lies in it.
+
+    `path` is made of titles and leads to it from below the root; it is empty for the root, which is the whole site.
+    """
+
+    key: str
+    path: tuple[str, ...]
+    own: Used
+    total: Used
+
+
+class Portion(Struct, frozen=True):
+    """What one institution has of the usage of one project, by its share, in whole seconds as in Used.
+
+    The share is None where none are stated: all is the institution's whose PI has the project.
+    """
+
+    institution: str | None
+    key: str
+    title: str
+    share: str | None
+    active: int
+    core: int
+    inactive: int
+    shelved: int
+    other: int
+    unsized: int
+
+
 class Daily(Struct, frozen=True):
     """The core seconds of one project on one day, in UTC."""
 
@@ -60,11 +90,31 @@ class Daily(Struct, frozen=True):
     core: int
 
 
+class Only(Struct, frozen=True):
+    """What a report is asked to be restricted to, as somebody wrote it; none: everything.
+
+    A project is named by its key, its title, or the name of a project of the cloud, and comes with all that lies in it.
+    """
+
+    institution: str | None = None
+    project: str | None = None
+    user: str | None = None
+
+    def __bool__(self) -> bool:
+        return (self.institution, self.project, self.user) != (None, None, None)
+
+    def __str__(self) -> str:
+        asked = (("institution", self.institution), ("project", self.project), ("user", self.user))
+        return ", ".join(f"{what} {name}" for what, name in asked if name is not None)
+
+
 class UsageReport(Struct, frozen=True):
     """Who used what in a period. Groups are by core seconds, the most first; lines by name.
 
     A server counts once in each group that it was in, so that servers do not add up where all else does.
-    Institutions and PIs are there where it is known who owns the projects.
+    Institutions, PIs and the tree of projects are there where it is known who owns the projects; in institutions each
+    project counts by the shares of those who fund it, and `portions` are there where shares are stated. The tree is in
+    its order, the root first. `only` says what the report is restricted to.
     `first` and `last` are the times between which there are sessions at all, in the period or not.
     """
 
@@ -79,6 +129,9 @@ class UsageReport(Struct, frozen=True):
     daily: tuple[Daily, ...]
     first: datetime | None
     last: datetime | None
+    tree: tuple[Branch, ...] = ()
+    portions: tuple[Portion, ...] = ()
+    only: Only = Only()
 
 
 class Table(Struct, frozen=True):

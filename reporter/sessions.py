@@ -17,6 +17,7 @@ __all__ = ["CLIPPED", "OWNED", "bounds", "owned_by", "queried"]
 #: Without cores the size is not known: that is how the events of such servers are written.
 CLIPPED = f"""
 SELECT
+    rowid AS session,
     instance,
     project,
     username,

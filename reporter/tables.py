@@ -1,20 +1,24 @@
 """A report as rows: what is rounded, what is called unknown, and what must be said beside the numbers."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal
 
-from reporter.records import UNKNOWN, Cell, Group, Table, UsageReport, Used
+from hierarchy.projects import DEFAULT
+from reporter.records import UNKNOWN, Branch, Cell, Group, Table, UsageReport, Used
 
-__all__ = ["By", "divisions", "hours", "notes", "usage_table"]
+__all__ = ["By", "divisions", "hours", "notes", "research", "usage_table"]
 
 
-By = Literal["institution", "PI", "project", "user", "flavor"]
+By = Literal["institution", "PI", "research project", "project", "user", "flavor"]
 
 
 def divisions(report: UsageReport) -> tuple[By, ...]:
-    """Return what a report is divided by: institutions and PIs only where it is known who owns the projects."""
-    return ("institution", "PI", "project", "user", "flavor") if report.institutions else ("project", "user", "flavor")
+    """Return what a report is divided by: by owners and in the tree only where these are known."""
+    owned: tuple[By, ...] = ("institution", "PI") if report.institutions else ()
+    tree: tuple[By, ...] = ("research project",) if research(report) else ()
+    return (*owned, *tree, "project", "user", "flavor")
 
 
 def hours(seconds: int) -> str:
@@ -28,6 +32,9 @@ def usage_table(report: UsageReport, by: By = "project") -> Table:
 
     Where the size of some servers is not known, a last column has the active hours that are in no core hours.
     """
+    title = f"Usage by {by}, {report.period.name} (UTC)" + (f", only {report.only}" if report.only else "")
+    if by == "research project":
+        return _tree_table(title, report)
     groups = {
         "institution": report.institutions,
         "PI": report.pis,
@@ -41,7 +48,35 @@ def usage_table(report: UsageReport, by: By = "project") -> Table:
         heads = (*heads, "active h of unknown size")
         width += 1
     rows = (*(_cells(name_of(group), group.used) for group in groups), _cells("total", report.total))
-    return Table(f"Usage by {by}, {report.period.name} (UTC)", heads, tuple(row[:width] for row in rows))
+    return Table(title, heads, tuple(row[:width] for row in rows))
+
+
+def _tree_table(title: str, report: UsageReport) -> Table:
+    """Each project with what it used itself and with what lies in it; these rows do not add up to the total."""
+    heads: tuple[str, ...] = ("research project", "servers", "own active h", "own core h", "active h", "core h")
+    heads += ("active h of unknown size",) if report.total.unsized else ()
+    rows = [(name, branch.own, branch.total) for name, branch in research(report)]
+    rows += [("total", branch.own, branch.total) for branch in report.tree if not branch.path]
+
+    def cells(name: str, own: Used, total: Used) -> tuple[Cell, ...]:
+        quantities = (own.active, own.core, total.active, total.core, total.unsized)
+        return name, total.servers, *(float(hours(seconds)) for seconds in quantities)
+
+    return Table(title, heads, tuple(cells(*row)[: len(heads)] for row in rows))
+
+
+def research(report: UsageReport) -> tuple[tuple[str, Branch], ...]:
+    """Return the projects of the tree by their paths, `Biology › Genomics`; none where all belongs to none.
+
+    Two of one path have their keys beside it.
+    """
+    below = [branch for branch in report.tree if branch.path]
+    if all(branch.key == DEFAULT for branch in below):
+        return ()
+    paths = Counter(branch.path for branch in below)
+    return tuple(
+        (" › ".join(branch.path) + (f" ({branch.key})" if paths[branch.path] > 1 else ""), branch) for branch in below
+    )
 
 
 def name_of(group: Group) -> str:
@@ -59,6 +94,12 @@ def notes(report: UsageReport) -> tuple[str, ...]:
     if not report.total.sessions:
         return (_nothing(report),)
     said = []
+    if report.portions:
+        said.append(
+            "Institutions that fund a project together have its hours by their shares, as these were at the time."
+        )
+    if report.only.institution is not None:
+        said.append(f"All hours are the part of {report.only.institution} alone; servers are those it has a part in.")
     for groups, what, consequence in (
         (report.institutions, "institution", f"they are counted under the institution “{UNKNOWN}”"),
         (report.projects, "project", f"they are counted under the project “{UNKNOWN}”"),
@@ -83,6 +124,8 @@ def _servers(used: Used) -> str:
 
 
 def _nothing(report: UsageReport) -> str:
+    if report.only:
+        return f"No session of {report.only} in {report.period.name}."
     if report.first is None or report.last is None:
         return f"No session in {report.period.name}: the event files that were read hold no session at all."
     return (

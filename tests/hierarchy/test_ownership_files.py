@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hierarchy import HierarchySettings
-from hierarchy.ownership import Funding, Fundings, Tree
+from hierarchy.fundings import Funding, Fundings, Tree
 from hierarchy.ownership_files import read_ownership_files
 from ledger import ConfigurationError
 from ledger.ownership import Organization, Owning, ProjectKey, Share, TreeProject

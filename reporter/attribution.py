@@ -1,0 +1,172 @@
+"""Whose each second of a period is: the sessions cut where a project got other owners or payers, and shares of sums."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from math import lcm
+from typing import NamedTuple
+
+import duckdb
+
+from hierarchy.owners import Owner
+from hierarchy.projects import Piece, Projects
+from ledger.ownership import ProjectKey
+from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
+from reporter.periods import Period
+from reporter.records import UNKNOWN
+from reporter.restriction import Chosen
+from reporter.sessions import CLIPPED
+
+__all__ = ["PIECES", "Cut", "Who", "apportioned", "cut_up", "write_members"]
+
+#: The sessions clipped to a period and cut by the tables that `cut_up` makes, as two common table expressions.
+#: One that is not `whole` has several pieces, and is still one to whoever counts sessions.
+PIECES = f"""
+clipped AS ({CLIPPED}),
+pieces AS (
+    SELECT
+        clipped.session, clipped.instance, clipped.project, clipped.username, clipped.state, clipped.cores,
+        CASE WHEN clipped.cores IS NOT NULL THEN clipped.instance_type END AS flavor,
+        greatest(clipped.since, cuts.since) AS since,
+        least(clipped.until, cuts.until) AS until,
+        least(clipped.until, cuts.until) - greatest(clipped.since, cuts.since) AS seconds,
+        cuts.since <= clipped.since AND cuts.until >= clipped.until AS whole,
+        cuts.cut,
+        cuts.who
+    FROM clipped JOIN cuts
+        ON cuts.project IS NOT DISTINCT FROM clipped.project AND cuts.domain IS NOT DISTINCT FROM clipped.domain
+        AND cuts.since < greatest(clipped.until, clipped.since + 1) AND cuts.until > clipped.since
+)
+"""
+
+#: An institution, or a project of the tree, that usage counts for: which of its sums it is, and its name or key.
+Member = tuple[str, str | None]
+#: What a session calls its project: the name, and that of the domain.
+Called = tuple[str | None, str | None]
+
+
+class Who(NamedTuple):
+    """The PI whose a project is, and the institution of this PI."""
+
+    institution: str | None
+    pi: str | None
+    identity: str | None
+
+
+class Cut(NamedTuple):
+    """What usage can count for at one time: a PI, a project by its path from the root, and who funds it.
+
+    `parts` sum to 1; they are not `stated` where the institution of the PI has all.
+    """
+
+    who: Who
+    path: tuple[ProjectKey, ...]
+    parts: tuple[tuple[str | None, Decimal], ...]
+    stated: bool
+
+
+class _Row(NamedTuple):
+    project: str | None
+    domain: str | None
+    since: int
+    until: int
+    cut: int
+    who: int
+
+
+def cut_up(
+    cursor: duckdb.DuckDBPyConnection, period: Period, owners: Iterable[Owner], projects: Projects, chosen: Chosen
+) -> tuple[list[Cut], list[Who]]:
+    """Tell the engine whose its sessions are within a period, and return what its numbers `cut` and `who` mean.
+
+    Makes the table `cuts` for PIECES; what was not chosen is not in it.
+    """
+    found: list[Called] = cursor.execute("SELECT DISTINCT project, domain FROM sessions").fetchall()
+    cuts, whos, rows = dict[Cut, int](), dict[Who, int](), list[_Row]()
+    first, limit = period.seconds
+    for called, owner, piece in _pieces(found, owners, projects):
+        since, until = max(first, int(piece.since.timestamp())), min(limit, int(piece.until.timestamp()))
+        if since < until and chosen.has(called[0], piece):
+            cut = Cut(_who(owner), piece.path, _parts(piece), piece.stated)
+            who = whos.setdefault(cut.who, len(whos))
+            rows.append(_Row(*called, since, until, cuts.setdefault(cut, len(cuts)), who))
+    _insert(cursor, rows)
+    return list(cuts), list(whos)
+
+
+def write_members(cursor: duckdb.DuckDBPyConnection, members: Iterable[Iterable[Member]]) -> list[Member]:
+    """Tell the engine for what each cut counts: makes the table `members` of numbers, and returns what they mean."""
+    numbers = dict[Member, int]()
+    rows = [(cut, numbers.setdefault(one, len(numbers))) for cut, of in enumerate(members) for one in of]
+    cursor.execute("CREATE OR REPLACE TABLE members (cut BIGINT, member BIGINT)")
+    if rows:
+        cursor.execute(
+            "INSERT INTO members SELECT unnest(?), unnest(?)", [list(one) for one in zip(*rows, strict=True)]
+        )
+    return list(numbers)
+
+
+def apportioned(whole: int, parts: Sequence[Decimal]) -> list[int]:
+    """Divide a whole number by parts that sum to 1, into whole numbers that add up to it exactly.
+
+    The units that are left over go to the largest remainders, of equal ones to the first.
+    """
+    if len(parts) == 1:
+        return [whole]
+    weights, unit = _weights(tuple(parts))
+    divided = [divmod(whole * weight, unit) for weight in weights]
+    shares = [share for share, _ in divided]
+    by_remainder = sorted(range(len(parts)), key=lambda number: -divided[number][1])
+    for number in by_remainder[: whole - sum(shares)]:
+        shares[number] += 1
+    return shares
+
+
+@cache
+def _weights(parts: tuple[Decimal, ...]) -> tuple[tuple[int, ...], int]:
+    """Parts as whole numbers of one unit: decimals would be rounded where they have many places."""
+    exact = [Fraction(part) for part in parts]
+    unit = lcm(*(one.denominator for one in exact))
+    return tuple(int(one * unit) for one in exact), unit
+
+
+def _pieces(
+    found: Iterable[Called], owners: Iterable[Owner], projects: Projects
+) -> Iterator[tuple[Called, Owner | None, Piece]]:
+    owned: dict[Called, list[Owner]] = defaultdict(list)
+    for owner in owners:
+        label = owner.label
+        domain = fitted(label.domain, DOMAIN_WIDTH) if label.domain else None
+        owned[fitted(label.name, PROJECT_WIDTH), domain].append(owner)
+    for called in sorted(found, key=lambda one: (one[0] or "", one[1] or "")):
+        # A name that stands without a domain is one that no other domain has.
+        nobody: list[Owner | None] = [None]
+        for whose in owned.get(called) or owned.get((called[0], None)) or nobody:
+            yield from ((called, whose, piece) for piece in projects.pieces(whose))
+
+
+def _who(owner: Owner | None) -> Who:
+    if owner is None:
+        return Who(None, None, None)
+    return Who(_known(owner.institution), _known(owner.pi), owner.pi_identity)
+
+
+def _parts(piece: Piece) -> tuple[tuple[str | None, Decimal], ...]:
+    return tuple((_known(institution), part) for institution, part in piece.parts)
+
+
+def _known(name: str) -> str | None:
+    return None if name == UNKNOWN else name
+
+
+def _insert(cursor: duckdb.DuckDBPyConnection, rows: Sequence[_Row]) -> None:
+    cursor.execute(
+        "CREATE OR REPLACE TABLE cuts"
+        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
+    )
+    if rows:
+        # A column at a time, for the engine takes rows one by one at a thousandth of the speed.
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        cursor.execute(f"INSERT INTO cuts SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
