@@ -1,4 +1,4 @@
-"""`xdmod-cloud report statistic` and `report grants`: XDMoD's cloud statistics, with and without an XDMoD."""
+"""`xdmod-cloud report statistic` and `report grants`: XDMoD's statistics, those of the cloud also without an XDMoD."""
 
 import csv
 import io
@@ -15,15 +15,21 @@ from ledger import ConfigurationError
 from reporter import warehouse
 from reporter.capacities import Specification, spans, specified
 from reporter.event_files import EventFiles
-from reporter.statistic import Question, Row, Source, answer, question
+from reporter.statistic import Question, Row, Source, answer, question, require_sessions
 from usage import Engine
-from usage.statistics import STATISTICS
+from usage.statistics import REALMS
 
 __all__ = ["grants", "statistic"]
 
 
 #: Click keeps the lines of a paragraph that begins so.
-_STATISTICS = "\b\nStatistics:\n" + "\n".join(f"  {name}: {it.title} ({it.unit})" for name, it in STATISTICS.items())
+_STATISTICS = "\n\n".join(
+    "\n".join(
+        ["\b", f"Statistics of {realm.name}:"]
+        + [f"  {name}: {it.title} ({it.unit})" for name, it in realm.statistics.items()]
+    )
+    for realm in REALMS.values()
+)
 
 
 @click.command(epilog=_STATISTICS)
@@ -68,12 +74,15 @@ def statistic(
     specs: Path | None,
     resource: str | None,
 ) -> None:
-    """Print one of XDMoD's cloud statistics, as CSV.
+    """Print one of XDMoD's statistics, as CSV.
 
-    It is reckoned from sessions: those of event files, or those of an XDMoD. Periods that the days only touch count
-    whole, as in XDMoD. Values are not rounded.
+    Those of the cloud are reckoned from sessions: those of event files, or those of an XDMoD; those of jobs and storage
+    from the single jobs and storage facts of an XDMoD. Periods that the days only touch count whole, as in XDMoD.
+    Values are not rounded.
     """
     asked = question(name, dimension, unit, first, last, series=not aggregate)
+    if directories:
+        require_sessions(asked)
     entries = specified(specs) if specs else None
     with _source(directories, url, resource, entries) as source:
         today = datetime.now(UTC).date()
@@ -84,9 +93,17 @@ def statistic(
 @click.command()
 @click.argument("account", metavar="USER@HOST", default="xdmod_cloud@localhost")
 @click.option("--version", default="11.0", show_default=True, help="The XDMoD: 10.0, 10.5 or 11.0.")
-def grants(account: str, version: str) -> None:
+@click.option(
+    "--realm",
+    "realms",
+    multiple=True,
+    default=tuple(REALMS),
+    metavar="NAME",
+    help="Only statistics of the cloud, of jobs or of storage; may be given again.",
+)
+def grants(account: str, version: str, realms: tuple[str, ...]) -> None:
     """Print the rights that an account needs to read an XDMoD, as SQL."""
-    for statement in warehouse.grants(account, version):
+    for statement in warehouse.grants(account, version, realms):
         click.echo(statement)
 
 

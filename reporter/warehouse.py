@@ -1,13 +1,15 @@
-"""An XDMoD warehouse in MariaDB, read and never written: its sessions, its dimensions, what its resources had to give.
+"""An XDMoD warehouse in MariaDB, read and never written: its sessions, jobs and storage facts, their dimensions, what
+its resources had to give.
 
-Everything comes from `modw_cloud.session_records`; nothing from the tables that XDMoD aggregates into.
+Everything comes from single records, those of the cloud from `modw_cloud.session_records`; nothing from the tables that
+XDMoD aggregates into.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, Engine, make_url
@@ -22,7 +24,21 @@ from sqlalchemy.exc import (
 
 from ledger import ConfigurationError, DataError, SourceUnavailable, XdmodCloudError
 from usage import rules
-from usage.statistics import DIMENSIONS, Dimension, Period, Span, Unit, query
+from usage.statistics import (
+    CLOUD,
+    DIMENSIONS,
+    JOBS,
+    REALMS,
+    STORAGE,
+    UNITS,
+    Attribute,
+    Dimension,
+    Period,
+    Realm,
+    Span,
+    Unit,
+    query,
+)
 
 __all__ = ["VERSIONS", "Warehouse", "grants"]
 
@@ -56,6 +72,54 @@ _STATE_OF_START = (
     + " ".join(f"WHEN {event.id} THEN {event.state}" for event in rules.EVENT_TYPES)
     + " END"
 )
+
+
+class _Records(NamedTuple):
+    """Records of a realm other than the cloud: the tables that they are in, and the SQL that reads them.
+
+    It has room for the id and the name of a dimension, and for the join that these come from.
+    """
+
+    tables: tuple[str, ...]
+    statement: str
+
+
+#: The dimensions are joined with `sr` as with sessions, hence the names in it.
+#: Source: XDMoD's hpc-aggregation.json and storagefact.aggregation.json.
+_RECORDS = {
+    JOBS.name: _Records(
+        ("modw.job_tasks", "modw.job_records", "modw.resourcefact"),
+        """
+SELECT {key} AS dimension_id, {label} AS label, sr.task_resource_id AS resource_id, sr.start_time_ts AS start_second,
+    sr.end_time_ts AS end_second, sr.start_day_id AS start_day, sr.end_day_id AS end_day, sr.wallduration AS wall,
+    sr.processor_count AS cores, sr.gpu_count AS gpus
+FROM (
+    SELECT t.resource_id AS task_resource_id, t.systemaccount_id, t.person_id, t.person_organization_id,
+        t.start_time_ts, t.end_time_ts, t.start_day_id, t.end_day_id, t.wallduration, t.processor_count, t.gpu_count,
+        r.resource_id, r.queue, r.fos_id, r.principalinvestigator_person_id, r.piperson_organization_id
+    FROM modw.job_tasks AS t
+    JOIN modw.job_records AS r ON r.job_record_id = t.job_record_id
+    JOIN modw.resourcefact AS asked_of ON asked_of.id = r.resource_id
+    JOIN modw.resourcefact AS ran_on ON ran_on.id = t.resource_id
+    WHERE t.is_deleted = 0
+) AS sr
+{joined}
+""",
+    ),
+    STORAGE.name: _Records(
+        ("modw.storagefact",),
+        """
+SELECT {key} AS dimension_id, {label} AS label, sr.ts AS second,
+    YEAR(sr.dt) * 100000 + DAYOFYEAR(sr.dt) AS day,
+    CONCAT_WS('/', sr.resource_id, sr.resourcetype_id, sr.mountpoint_id, sr.person_id,
+        sr.principalinvestigator_person_id, sr.systemaccount_id, sr.fos_id) AS whose,
+    sr.file_count AS files, sr.logical_usage AS logical, COALESCE(sr.physical_usage, 0) AS physical,
+    sr.soft_threshold AS soft, sr.hard_threshold AS hard
+FROM modw.storagefact AS sr
+{joined}
+""",
+    ),
+}
 
 #: What MariaDB's numbers of errors come to.
 _DENIED = (1142, 1143)
@@ -133,14 +197,16 @@ class Warehouse:
         )
         return cores, [Span(resource, 0, _FOREVER, 100) for resource in {span.resource_id for span in cores}]
 
+    def of(self, realm: Realm) -> "Warehouse | _Part":
+        """Return what can be asked for the statistics of a realm; that of the cloud is asked here."""
+        return self if realm is CLOUD else _Part(self, realm)
+
     def _spans(self, statement: str) -> list[Span]:
         return [Span(*map(int, row)) for row in self._rows(statement)]
 
     def _sessions(self, dimension: str) -> str:
         """Return the SQL of the sessions that XDMoD aggregates, each with the state that counts."""
-        attribute = DIMENSIONS[dimension].attribute
-        key, label = (attribute.id, attribute.label) if attribute else ("0", "'Summary'")
-        joined = f"LEFT JOIN {attribute.table} AS a ON {attribute.on}" if attribute else ""
+        key, label, joined = _named_by(DIMENSIONS[dimension].attribute)
         has_state = "instance_state_id" in VERSIONS[self.version]
         state, known = ("sr.instance_state_id", _KNOWN_STATES) if has_state else (_STATE_OF_START, "")
         return f"""
@@ -160,6 +226,30 @@ WHERE sr.instance_type <> 'Unknown' AND sr.instance_id <> 1
         return self._connection.execute(text(statement), dict(values or {})).fetchall()
 
 
+class _Part:
+    """Answers from other records of a warehouse than its sessions; they are the same in every version."""
+
+    def __init__(self, whole: Warehouse, realm: Realm) -> None:
+        self._whole = whole
+        self._realm = realm
+        self.dimensions = realm.dimensions
+        self.periods, self.resources, self.capacities = whole.periods, whole.resources, whole.capacities
+
+    def sums(self, dimension: str, unit: Unit, first: date, last: date, *, series: bool) -> Sequence[Sequence[Any]]:
+        """Return what the query of the realm says of its records."""
+        key, label, joined = _named_by(self.dimensions[dimension].attribute)
+        records = _RECORDS[self._realm.name].statement.format(key=key, label=label, joined=joined)
+        asked = self._realm.query(records, _periods(unit), unit, series=series)
+        return self._whole._rows(asked, {"first": first, "last": last})
+
+
+def _named_by(attribute: Attribute | None) -> tuple[str, str, str]:
+    """Return the SQL of the id and of the name that records have by an attribute, and of the join for it."""
+    if attribute is None:
+        return "0", "'Summary'", ""
+    return attribute.id, attribute.label, f"LEFT JOIN {attribute.table} AS a ON {attribute.on}"
+
+
 def _periods(unit: Unit) -> str:
     """Return the SQL of XDMoD's calendar; bound are the days `first` and `last`.
 
@@ -177,26 +267,39 @@ def _periods(unit: Unit) -> str:
     )
 
 
-def grants(account: str, version: str = "11.0") -> list[str]:
-    """Return the GRANT statements that an account needs for every statistic, and no more than these.
+def grants(account: str, version: str = "11.0", realms: Collection[str] = (CLOUD.name,)) -> list[str]:
+    """Return the GRANT statements that an account needs for every statistic of the realms, and no more than these.
 
     `account` is written as user@host, with or without quotes. Raises ConfigurationError for anything else, and for a
-    version that is not known.
+    version or a realm that is not known.
     """
     user, _, host = account.rpartition("@")
     if not user or not re.fullmatch(r"[\w.%:/-]+", host.strip("'")) or not re.fullmatch(r"[\w.@-]+", user.strip("'")):
         raise ConfigurationError(f"{account} is no account. Write it as user@host, for example report@localhost.")
     if version not in VERSIONS:
         raise ConfigurationError(f"There is no XDMoD {version} here (there are: {', '.join(VERSIONS)}).")
-    columns = VERSIONS[version]
-    attributes = [
-        it.attribute.table for it in DIMENSIONS.values() if it.attribute and (it.column is None or it.column in columns)
-    ]
-    capacities = _SPECS.get(version, _HOSTS)
-    calendar = [f"modw.{name}s" for name in ("day", "month", "quarter", "year")]
-    tables = {_SESSIONS, "modw_cloud.instance", *attributes, *capacities, *calendar}
+    unknown = sorted(set(realms) - REALMS.keys())
+    if unknown:
+        raise ConfigurationError(f"There is no realm {unknown[0]} here (there are: {', '.join(REALMS)}).")
+    # Sessions tell the version, whatever is asked.
+    tables = {_SESSIONS, *(f"modw.{name}s" for name in UNITS)}.union(
+        *(_tables(REALMS[name], version) for name in realms)
+    )
     whom = f"'{user.strip(chr(39))}'@'{host.strip(chr(39))}'"
     return [f"GRANT SELECT ON {table} TO {whom};" for table in sorted(tables)]
+
+
+def _tables(realm: Realm, version: str) -> set[str]:
+    """Return the tables of a realm's records, and of its dimensions."""
+    cloud = realm is CLOUD
+    named = {
+        it.attribute.table
+        for it in realm.dimensions.values()
+        if it.attribute and (not cloud or it.column is None or it.column in VERSIONS[version])
+    }
+    if not cloud:
+        return named.union(_RECORDS[realm.name].tables)
+    return named.union({"modw_cloud.instance"}, _SPECS.get(version, _HOSTS))
 
 
 def _engine(url: str) -> Engine:
@@ -264,7 +367,7 @@ def _explain(at: str, error: DBAPIError) -> XdmodCloudError:
 def _denied(at: str, words: str) -> str:
     named, account = _NAMED_TABLE.search(words), _ACCOUNT.search(words)
     whom = account[0] if account else "USER@HOST"
-    tables = [line.split()[3] for line in grants("any@any")] + list(_HOSTS)
+    tables = [line.split()[3] for line in grants("any@any", realms=REALMS)] + list(_HOSTS)
     wanted = named["table"] if named else ""
     schema = named["schema"] if named else None
     table = next(

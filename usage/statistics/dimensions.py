@@ -1,14 +1,14 @@
-"""XDMoD's dimensions of the cloud: where a warehouse has them, and what recorded sessions know of them."""
+"""XDMoD's dimensions: where a warehouse has them, and what recorded sessions know of them."""
 
 from collections.abc import Mapping
 
 from msgspec import Struct
 
-__all__ = ["DIMENSIONS", "Attribute", "Dimension"]
+__all__ = ["DIMENSIONS", "JOB_DIMENSIONS", "STORAGE_DIMENSIONS", "Attribute", "Dimension"]
 
 
 class Attribute(Struct, frozen=True):
-    """Where XDMoD keeps what sessions are grouped by: a table, how it is joined with `sr`, its id and its name."""
+    """Where XDMoD keeps what records are grouped by: a table, how it is joined with `sr`, its id and its name."""
 
     table: str
     on: str
@@ -139,5 +139,28 @@ DIMENSIONS = {
         recorded=_named("memorybucket_id", _MEMORY),
         recorded_id="memorybucket_id",
         by_id=True,
+    ),
+}
+
+_EVERYWHERE = ("none", "fieldofscience", "nsfdirectorate", "parentscience", "person", "pi", "resource", "username")
+
+
+def _shared(*names: str) -> dict[str, Dimension]:
+    return {name: DIMENSIONS[name] for name in names}
+
+
+#: Source: XDMoD's Jobs-group-bys.json, of which these are a part.
+JOB_DIMENSIONS = {
+    **_shared(*_EVERYWHERE, "institution", "pi_institution"),
+    "queue": Dimension(
+        Attribute("modw.queue", "a.id = sr.queue AND a.resource_id = sr.task_resource_id", "a.id", "a.id")
+    ),
+}
+
+#: Source: XDMoD's Storage-group-bys.json, of which these are a part.
+STORAGE_DIMENSIONS = {
+    **_shared(*_EVERYWHERE),
+    "mountpoint": Dimension(
+        Attribute("modw.mountpoint", "a.mountpoint_id = sr.mountpoint_id", "a.mountpoint_id", "a.path")
     ),
 }

@@ -1,20 +1,32 @@
-"""The ten statistics: what XDMoD makes of the sums. In whole numbers up to the last division."""
+"""The statistics: what XDMoD makes of the sums. In whole numbers up to the last division."""
 
 from collections.abc import Callable
 from operator import add
+from typing import Generic, Self, TypeVar
 
 from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
-__all__ = ["STATISTICS", "Statistic", "Sums"]
+__all__ = ["JOB_STATISTICS", "STATISTICS", "STORAGE_STATISTICS", "Added", "Statistic", "Sums", "Usage"]
 
 _HOUR = 3600
 _MIB = 1024**2
 _GIB = 1024**3
 
 
-class Sums(Struct, frozen=True):
-    """What some sessions add up to: seconds, core seconds, MiB and GB seconds, active seconds, numbers of sessions.
+class Added(Struct, frozen=True):
+    """Numbers that are added up, each with its like."""
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(*map(add, astuple(self), astuple(other)))
+
+    def later(self) -> Self:
+        """Return what of a period is added to the periods before it."""
+        return self
+
+
+class Sums(Added, frozen=True):
+    """What some sessions or jobs add up to: seconds, core, MiB, GB and GPU seconds, active seconds, and their numbers.
 
     `running` counts those of one period, or over several periods each session once. `available` is in core seconds,
     what the resources had to give in the same time.
@@ -29,12 +41,31 @@ class Sums(Struct, frozen=True):
     ended: int = 0
     running: int = 0
     available: int = 0
+    gpu: int = 0
 
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(*map(add, astuple(self), astuple(other)))
+    def later(self) -> Self:
+        """Count what runs where it starts, for otherwise it is counted in the period before."""
+        return replace(self, running=self.started)
 
 
-class Statistic(Struct, frozen=True):
+class Usage(Added, frozen=True):
+    """What storage is in use: files, bytes, and bytes that quotas allow; of each the sum of the averages of periods.
+
+    `periods` is how many of them have any.
+    """
+
+    files: int = 0
+    logical: int = 0
+    physical: int = 0
+    soft: int = 0
+    hard: int = 0
+    periods: int = 0
+
+
+_Added = TypeVar("_Added", bound=Added)
+
+
+class Statistic(Struct, Generic[_Added], frozen=True):
     """A statistic by XDMoD's name, title and unit; `of` reckons its unrounded value, 0 where it would divide by 0.
 
     `needs_available` says that it takes what the resources had to give.
@@ -42,7 +73,7 @@ class Statistic(Struct, frozen=True):
 
     title: str
     unit: str
-    of: Callable[[Sums], int | float]
+    of: Callable[[_Added], int | float]
     needs_available: bool = False
 
 
@@ -51,7 +82,7 @@ def _ratio(part: int, whole: int) -> float:
 
 
 #: Source: XDMoD's Cloud-statistics.json (11.0). Where it has two formulas, `running` is what tells them apart.
-STATISTICS = {
+STATISTICS: dict[str, Statistic[Sums]] = {
     "cloud_avg_cores_reserved": Statistic(
         "Average Cores Reserved Weighted By Wall Hours", "Cores", lambda s: _ratio(s.core, s.wall)
     ),
@@ -72,4 +103,27 @@ STATISTICS = {
     "cloud_num_sessions_running": Statistic("Number of Sessions Active", "Number of Sessions", lambda s: s.running),
     "cloud_num_sessions_started": Statistic("Number of Sessions Started", "Number of Sessions", lambda s: s.started),
     "cloud_wall_time": Statistic("Wall Hours: Total", "Hours", lambda s: s.wall / _HOUR),
+}
+
+#: Source: XDMoD's Jobs-statistics.json (11.0), of which these are a part.
+JOB_STATISTICS: dict[str, Statistic[Sums]] = {
+    "avg_cpu_hours": Statistic("CPU Hours: Per Job", "CPU Hour", lambda s: _ratio(s.core, s.running * _HOUR)),
+    "avg_gpu_hours": Statistic("GPU Hours: Per Job", "GPU Hour", lambda s: _ratio(s.gpu, s.running * _HOUR)),
+    "avg_wallduration_hours": Statistic("Wall Hours: Per Job", "Hour", lambda s: _ratio(s.wall, s.running * _HOUR)),
+    "job_count": Statistic("Number of Jobs Ended", "Number of Jobs", lambda s: s.ended),
+    "running_job_count": Statistic("Number of Jobs Running", "Number of Jobs", lambda s: s.running),
+    "started_job_count": Statistic("Number of Jobs Started", "Number of Jobs", lambda s: s.started),
+    "total_cpu_hours": Statistic("CPU Hours: Total", "CPU Hour", lambda s: s.core / _HOUR),
+    "total_gpu_hours": Statistic("GPU Hours: Total", "GPU Hour", lambda s: s.gpu / _HOUR),
+    "total_wallduration_hours": Statistic("Wall Hours: Total", "Hour", lambda s: s.wall / _HOUR),
+}
+
+#: Source: XDMoD's Storage-statistics.json (11.0), of which these are a part. It divides by the periods over all of
+#: them, and not in a series, where there is one.
+STORAGE_STATISTICS: dict[str, Statistic[Usage]] = {
+    "avg_file_count": Statistic("File Count", "Number of files", lambda s: _ratio(s.files, s.periods)),
+    "avg_hard_threshold": Statistic("Quota: Hard Threshold", "Bytes", lambda s: _ratio(s.hard, s.periods)),
+    "avg_logical_usage": Statistic("Logical Usage", "Bytes", lambda s: _ratio(s.logical, s.periods)),
+    "avg_physical_usage": Statistic("Physical Usage", "Bytes", lambda s: _ratio(s.physical, s.periods)),
+    "avg_soft_threshold": Statistic("Quota: Soft Threshold", "Bytes", lambda s: _ratio(s.soft, s.periods)),
 }
