@@ -68,16 +68,18 @@ def life(connection: Connection, id: ItemId) -> list[State]:
 
 
 def find(connection: Connection, wanted: str) -> list[Item]:
-    """The items that are or were called so, by id, lookup name or shown name; the shown name in any case of letters."""
+    """The items that are called so, by id, lookup name or shown name, in any case of letters; else those that were."""
+    # Shown names are not left to the database: of letters outside ASCII, SQLite does not know the case.
+    items = list(current(connection))
+    found = [
+        item for item in items if wanted in (item.name, str(item.id)) or item.display.casefold() == wanted.casefold()
+    ]
+    if found:
+        return found
     rec = hierarchy_rec
     named = or_(rec.c.display_name == wanted, func.lower(rec.c.display_name) == wanted.lower())
-    called = set(connection.scalars(select(rec.c.id).distinct().where(named)))
-    # Shown names are not left to the database: of letters outside ASCII, SQLite does not know the case.
-    return [
-        item
-        for item in current(connection)
-        if item.id in called or wanted in (item.name, str(item.id)) or item.display.casefold() == wanted.casefold()
-    ]
+    once = set(connection.scalars(select(rec.c.id).distinct().where(named)))
+    return [item for item in items if item.id in once]
 
 
 def newest_time(connection: Connection) -> datetime | None:
