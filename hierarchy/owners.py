@@ -9,7 +9,6 @@ from typing import NamedTuple
 from sqlalchemy import Connection
 
 from hierarchy.history import as_of, between, first_states
-from hierarchy.names import clean
 from hierarchy.records import Item, ItemId, Level, State
 from ledger import Ledger
 from ledger.database import reading
@@ -39,12 +38,10 @@ class Owner(NamedTuple):
     since: datetime
     until: datetime
     institution: str
-    field: str
     pi: str
     pi_identity: str
-    project: str
-    key: ProjectKey = ProjectKey("")
-    cloud_project: ProjectKey = ProjectKey("")
+    key: ProjectKey
+    cloud_project: ProjectKey
 
 
 class _Stretch(NamedTuple):
@@ -116,16 +113,13 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
     for since, until in zip(ordered, [*ordered[1:], ALWAYS[1]], strict=True):
         chain = {item.level: item for item in _chain(states[0].item.id, lives, since)}
         item = chain[Level.CLOUD_PROJECT]
-        institution, field = chain[Level.INSTITUTION], chain[Level.FIELD]
         owner = Owner(
             Label(item.display),
             since,
             until,
-            institution.display,
-            clean(field.display.removeprefix(f"{institution.display} - ")),
+            chain[Level.INSTITUTION].display,
             chain[Level.PI].display,
             chain[Level.PI].name.partition("/")[0],
-            chain[Level.PROJECT].display,
             ProjectKey(chain[Level.PROJECT].name),
             ProjectKey(item.name),
         )

@@ -109,11 +109,11 @@ class Projects:
 
     def _path(self, owner: Owner | None) -> tuple[tuple[ProjectKey, ...], tuple[ProjectKey, ...]]:
         """The project that an owner's usage is shown under, and the last that shares can be stated for, by paths."""
-        if owner is None or not owner.key:
+        if owner is None:
             path = self._tree.path(DEFAULT)
             return path, path
         project = self._tree.path(owner.key)
-        if not owner.cloud_project or owner.cloud_project in project:
+        if owner.cloud_project in project:
             return project, project
         cloud_project = self._tree.path(owner.cloud_project, owner.key)
         return cloud_project if self._tree.places(owner.cloud_project) else project, cloud_project

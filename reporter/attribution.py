@@ -17,7 +17,7 @@ from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from reporter.periods import Period
 from reporter.records import UNKNOWN
 from reporter.restriction import Chosen
-from reporter.sessions import CLIPPED
+from reporter.sessions import CLIPPED, inserted
 
 __all__ = ["PIECES", "Cut", "Who", "apportioned", "cut_up", "write_members"]
 
@@ -101,10 +101,7 @@ def write_members(cursor: duckdb.DuckDBPyConnection, members: Iterable[Iterable[
     numbers = dict[Member, int]()
     rows = [(cut, numbers.setdefault(one, len(numbers))) for cut, of in enumerate(members) for one in of]
     cursor.execute("CREATE OR REPLACE TABLE members (cut BIGINT, member BIGINT)")
-    if rows:
-        cursor.execute(
-            "INSERT INTO members SELECT unnest(?), unnest(?)", [list(one) for one in zip(*rows, strict=True)]
-        )
+    inserted(cursor, "members", rows)
     return list(numbers)
 
 
@@ -166,7 +163,4 @@ def _insert(cursor: duckdb.DuckDBPyConnection, rows: Sequence[_Row]) -> None:
         "CREATE OR REPLACE TABLE cuts"
         " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
     )
-    if rows:
-        # A column at a time, for the engine takes rows one by one at a thousandth of the speed.
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        cursor.execute(f"INSERT INTO cuts SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+    inserted(cursor, "cuts", rows)

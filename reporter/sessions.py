@@ -1,6 +1,6 @@
 """The sessions that touch a period, clipped to it: the one definition that sums and listings share."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -11,7 +11,7 @@ from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from reporter.periods import Period
 from usage import rules
 
-__all__ = ["CLIPPED", "OWNED", "bounds", "owned_by", "queried"]
+__all__ = ["CLIPPED", "OWNED", "bounds", "inserted", "owned_by", "queried"]
 
 #: A session of no length touches the period that its instant is in, though it uses none of it.
 #: Without cores the size is not known: that is how the events of such servers are written.
@@ -82,10 +82,15 @@ def owned_by(connection: duckdb.DuckDBPyConnection, owners: Iterable[Owner]) -> 
         )
         for one in owners
     ]
+    inserted(connection, "owners", rows)
+
+
+def inserted(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[object]]) -> None:
+    """Put rows into a table of the engine."""
     if rows:
         # A column at a time, for the engine takes rows one by one at a thousandth of the speed.
         columns = [list(column) for column in zip(*rows, strict=True)]
-        connection.execute(f"INSERT INTO owners SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+        connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
 
 
 def bounds(period: Period) -> dict[str, int]:

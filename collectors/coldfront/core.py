@@ -68,7 +68,7 @@ def read_core(
     Raises SourceUnavailable where the two do not fit together, and what `Service.get` raises.
     """
     progress("projects", 0, 0)
-    asked = {"project_users": "true", "allocations": "true", "project_attributes": "true"}
+    asked = {"project_users": "true", "allocations": "true"}
     projects = _PROJECT_TABLE.rows(service, _PROJECTS, service.get(_PROJECTS, asked).body)
     progress("projects", len(projects.read), len(projects.read))
     asked = {"allocation_attributes": "true"}

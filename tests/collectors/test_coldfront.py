@@ -170,7 +170,7 @@ def test_what_is_asked(server: Server) -> None:
     assert [path for path, _ in server.asked] == [
         "/api/allocations?all=true",
         "/api/allocations/?all=true",
-        "/api/projects/?project_users=true&allocations=true&project_attributes=true",
+        "/api/projects/?project_users=true&allocations=true",
         "/api/allocations/?allocation_attributes=true",
     ]
 

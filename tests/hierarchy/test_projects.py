@@ -83,6 +83,6 @@ def test_what_nobody_owns() -> None:
 def test_a_project_that_lies_in_what_it_has_in_a_cloud(inside: bool) -> None:
     """No circle comes of it: the file's word stands."""
     key, cloud = ProjectKey("coldfront/1"), ProjectKey("stack/0c")
-    owner = Owner(Label("genomics"), *ALWAYS, "University A", "x", "Ann", "ann", "Genomics", key, cloud)
+    owner = Owner(Label("genomics"), *ALWAYS, "University A", "Ann", "ann", key, cloud)
     (piece,) = Projects([TreeProject(key, cloud)] if inside else []).pieces(owner)
     assert piece.path == ((ROOT, cloud, key) if inside else (ROOT, key))

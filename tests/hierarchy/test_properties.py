@@ -207,14 +207,14 @@ def assert_owned(told: dict[str, list[Owner]], cloud: str, moment: datetime, ite
     for item in here:
         if names[item.display] == 1:
             [owner] = [one for one in told[item.display] if one.since <= moment < one.until]
-            _, project, pi, _, institution = (one.display for one in chain(item, {item.id: item for item in items}))
-            assert (owner.project, owner.pi, owner.institution) == (project, pi, institution)
+            _, project, pi, _, institution = chain(item, {item.id: item for item in items})
+            assert (owner.key, owner.pi, owner.institution) == (project.name, pi.display, institution.display)
 
 
 def at_times(told: list[Owner], start: datetime, end: datetime) -> dict[tuple[str, datetime], tuple[object, ...]]:
     """Who owned what in a window, every six hours."""
     return {
-        (one.label.name, moment): (one.institution, one.field, one.pi_identity, one.project)
+        (one.label.name, moment): (one.institution, one.pi_identity, one.key)
         for moment in (start + timedelta(hours=6 * step) for step in range((end - start) // timedelta(hours=6)))
         for one in told
         if one.since <= moment < one.until

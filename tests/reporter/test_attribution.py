@@ -35,7 +35,7 @@ BIOLOGY = ProjectKey("biology")
 
 def owner(name: str, key: ProjectKey, institution: str = "Home", **more: object) -> Owner:
     """Who has always owned what has a name in the cloud."""
-    known = {"since": ALWAYS[0], "until": ALWAYS[1], "field": "x", "pi": "Ann", "pi_identity": "ann", "project": name}
+    known = {"since": ALWAYS[0], "until": ALWAYS[1], "pi": "Ann", "pi_identity": "ann", "cloud_project": f"demo/{name}"}
     return Owner(**{"label": Label(name), "key": key, "institution": institution, **known, **more})  # type: ignore[arg-type]
 
 

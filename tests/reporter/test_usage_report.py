@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hierarchy.owners import Label, Owner
+from ledger.ownership import ProjectKey
 from reporter import Daily, Group, Line, Period, Used, usage_report, usage_table
 from reporter.tables import hours, notes
 from tests.reporter.conftest import Desk
@@ -205,7 +206,8 @@ def _times(used: Used) -> tuple[int, ...]:
 def owner(project: str, since: str, until: str, institution: str, pi: str) -> Owner:
     """Who owned a project from one day (UTC) to another."""
     first, last = (datetime.fromisoformat(day).replace(tzinfo=UTC) for day in (since, until))
-    return Owner(Label(project), first, last, institution, "physics", pi, pi.lower(), "A project")
+    tree, cloud = ProjectKey("coldfront/1"), ProjectKey("demo/1")
+    return Owner(Label(project), first, last, institution, pi, pi.lower(), tree, cloud)
 
 
 def test_a_project_that_changes_hands(desk: Desk) -> None:
