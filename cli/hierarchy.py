@@ -25,13 +25,15 @@ def _moment(context: click.Context, parameter: click.Parameter, value: str | Non
     if value is None:
         return None
     try:
-        time = datetime.fromisoformat(value)
-        if len(value) <= len("2025-03-01"):
-            time += timedelta(days=1, microseconds=-1)
-        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+        written = datetime.fromisoformat(value)
+        time = written.astimezone(UTC) if written.tzinfo else written.replace(tzinfo=UTC)
+        last = time + timedelta(days=1, microseconds=-1) if len(value) <= len("2025-03-01") else time
     except (ValueError, OverflowError) as error:
         said = f"{value!r} is no day and no time. Write 2025-03-01 or 2025-03-01T02:00:00Z."
         raise click.BadParameter(said, context, parameter) from error
+    if time > datetime.now(UTC):
+        raise click.BadParameter(f"{value} has not come yet: nobody knows what will be.", context, parameter)
+    return last
 
 
 @click.command("hierarchy", short_help="Read ColdFront, Keycloak and Keystone.")

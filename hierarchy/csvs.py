@@ -21,7 +21,7 @@ from hierarchy.records import Item, ItemId, Level
 from hierarchy.settings import Cloud, CloudKind
 from ledger import ConfigurationError, DataError
 from ledger.exports import WrittenFile
-from ledger.files import keep_names, put_whole, written_safely
+from ledger.files import flush, put_whole, written_safely
 from ledger.text import fitted
 
 __all__ = ["FILES", "Row", "Rows", "rows_of", "waits", "written"]
@@ -99,7 +99,7 @@ def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFil
             rmtree(old, ignore_errors=True)
             folder.rename(old)
         whole.rename(folder)
-        keep_names(folder.parent)
+        flush(folder.parent)
         rmtree(old, ignore_errors=True)
     return [WrittenFile(name, len(files[name]), sums[name]) for name in FILES]
 

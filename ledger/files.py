@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ledger.errors import ConfigurationError, SourceUnavailable, XdmodCloudError
 
-__all__ = ["keep_names", "put_whole", "written_safely"]
+__all__ = ["flush", "put_whole", "written_safely"]
 
 
 @contextmanager
@@ -47,16 +47,16 @@ def put_whole(path: Path, chunks: Iterable[bytes], *, keep_rights: bool = False)
             if keep_rights and path.exists():
                 _give_rights(file.fileno(), path.stat())
         part.replace(path)
-        keep_names(path.parent)
+        flush(path.parent)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
     return digest.hexdigest()
 
 
-def keep_names(folder: Path) -> None:
-    """Make sure that a power cut does not undo a renaming that the ledger counts on."""
-    opened = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Make sure that a power cut neither empties a file nor undoes a renaming in a folder."""
+    opened = os.open(path, os.O_RDONLY)
     try:
         os.fsync(opened)
     finally:

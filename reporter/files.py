@@ -1,12 +1,12 @@
 """Files that appear together and whole, or not at all."""
 
 import errno
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
+from ledger.files import flush
 
 __all__ = ["write_together"]
 
@@ -24,22 +24,14 @@ def write_together(directory: Path, names: Sequence[str], write: Callable[..., N
         try:
             write(*parts)
             for part in parts:
-                _flush(part)
+                flush(part)
             for part, path in zip(parts, paths, strict=True):
                 part.replace(path)
         finally:
             for part in parts:
                 part.unlink(missing_ok=True)
-        _flush(directory)
+        flush(directory)
     return paths
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

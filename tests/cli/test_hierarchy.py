@@ -194,6 +194,7 @@ def test_only_what_xdmod_was_not_told(site: Served) -> None:
     [
         ["--as-of", "tomorrow"],
         ["--as-of", "2025-02-30"],
+        ["--as-of", "9000-01-01"],
         ["--as-of", "2025-03-01T25:00"],
         ["--as-of", ""],
         ["--as-of", "0001-01-01T00:00:00+14:00"],
