@@ -1,8 +1,9 @@
 """A JSON service over HTTP: asked with patience, answered in types, its faults said in words that help an operator."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -23,6 +24,8 @@ _PATIENCE = (10.0, 120.0)
 _LONGEST_WAIT = 60.0
 _RETRIED = (429, 500, 502, 503, 504)
 _NOTHING = "Nothing was recorded; run again later."
+#: Bytes of an answer that are handed on at once.
+_PIECE = 1 << 22
 
 
 class Answer(NamedTuple):
@@ -40,11 +43,23 @@ class Service:
     """Asks one service.
 
     `name` is what messages call it; `rights` says what an account lacks that is refused, and `broken` what to look at
-    where the service answers 500.
+    where the service answers 500. `patience` is how many seconds to wait for the next bytes of an answer; `authority`
+    is the file of whoever vouches for the service.
     """
 
-    def __init__(self, name: str, base: str, auth: AuthBase, rights: str, broken: str = "") -> None:
+    def __init__(
+        self,
+        name: str,
+        base: str,
+        auth: AuthBase,
+        rights: str,
+        broken: str = "",
+        patience: float = _PATIENCE[1],
+        authority: Path | None = None,
+    ) -> None:
         self.name, self.base, self._rights, self._broken = name, base.rstrip("/"), rights, broken
+        self._patience = (_PATIENCE[0], patience)
+        self._verify = str(authority) if authority else None
         self._session = _Session()
         self._session.auth = auth
         retries = _Patient(
@@ -61,23 +76,47 @@ class Service:
         """
         response = self.send("GET", path, query=query)
         if response.status_code != requests.codes.ok:
-            raise self._refused(path, response)
+            raise self.refused(path, response)
         return Answer(response.content, time_of(response.headers.get("Date")))
 
     def send(
-        self, method: str, path: str, *, query: Mapping[str, str] | None = None, form: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        stream: bool = False,
     ) -> requests.Response:
-        """Ask, and return the answer whatever its status. What a form holds is told to no other address.
+        """Ask, and return the answer whatever its status; with `stream`, before its body is read.
+
+        What a form holds is told to no other address.
 
         Raises ConfigurationError where the address is wrong, and SourceUnavailable where nobody answers there.
         """
         asked = f"{method} {self.base}{path}"
         try:
             return self._session.request(
-                method, f"{self.base}{path}", params=query, data=form, timeout=_PATIENCE, allow_redirects=form is None
+                method,
+                f"{self.base}{path}",
+                params=query,
+                data=form,
+                timeout=self._patience,
+                allow_redirects=form is None,
+                stream=stream,
+                verify=self._verify,
             )
         except requests.RequestException as error:
             raise self._unreachable(asked, error) from error
+
+    def pieces(self, path: str, response: requests.Response) -> Iterator[bytes]:
+        """The body of an answer that is streamed. Raises SourceUnavailable where it breaks off."""
+        try:
+            yield from response.iter_content(_PIECE)
+        except requests.RequestException as error:
+            raise self._unreachable(f"{response.request.method} {self.base}{path} to the end", error) from error
+        finally:
+            response.close()
 
     def decoded(self, path: str, kind: type[T], query: Mapping[str, str] | None = None) -> tuple[T, datetime]:
         """Ask one thing, and read the answer as a JSON document of that shape.
@@ -87,15 +126,15 @@ class Service:
         body, at = self.get(path, query)
         return self.read(path, body, kind), at
 
-    def read(self, path: str, body: bytes, kind: type[T]) -> T:
+    def read(self, path: str, body: bytes, kind: type[T], method: str = "GET") -> T:
         """Read an answer as a JSON document of that shape. Raises SourceUnavailable where it is none."""
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             what = "a web page instead of JSON" if body.lstrip()[:1] == b"<" else f"what cannot be read ({error})"
             raise SourceUnavailable(
-                f"{self.name} answered GET {path} with {what}; it begins {body[:60]!r}. Nothing was recorded; check"
-                f" that {self.base} is its address, or run again later."
+                f"{self.name} answered {method} {path} with {what}; it begins {body[:60]!r}. Nothing was recorded;"
+                f" check that {self.base} is its address, or run again later."
             ) from error
 
     def _unreachable(self, asked: str, error: requests.RequestException) -> XdmodCloudError:
@@ -104,20 +143,21 @@ class Service:
         if isinstance(error, requests.exceptions.SSLError):
             return ConfigurationError(
                 f"{self.name}: the certificate of {self.base} cannot be verified ({_first_line(error)})."
-                " Correct url, or name the authority's file in REQUESTS_CA_BUNDLE."
+                f" Correct url, or name the authority's file in {'ca_file' if self._verify else 'REQUESTS_CA_BUNDLE'}."
             )
         return SourceUnavailable(f"{self.name} does not answer {asked} ({_first_line(error)}). {_NOTHING}")
 
-    def _refused(self, path: str, response: requests.Response) -> XdmodCloudError:
-        code, why = response.status_code, said(response)
+    def refused(self, path: str, response: requests.Response) -> XdmodCloudError:
+        """What an answer means that is not what was asked for."""
+        code, why, asked = response.status_code, said(response), f"{response.request.method} {path}"
         if code == requests.codes.unauthorized:
-            return ConfigurationError(f"{self.name} refuses the account at GET {path} (401: {why}). {self._rights}")
+            return ConfigurationError(f"{self.name} refuses the account at {asked} (401: {why}). {self._rights}")
         if code == requests.codes.forbidden:
-            return ConfigurationError(f"{self.name} forbids GET {path} to this account (403: {why}). {self._rights}")
+            return ConfigurationError(f"{self.name} forbids {asked} to this account (403: {why}). {self._rights}")
         if code == requests.codes.not_found:
-            return Missing(f"{self.name} does not know GET {path} (404: {why}). Correct its url.")
+            return Missing(f"{self.name} does not know {asked} (404: {why}). Correct its url.")
         cause = f" {self._broken}" if self._broken and code == requests.codes.internal_server_error else ""
-        return SourceUnavailable(f"{self.name} answered GET {path} with {code}: {why}.{cause} {_NOTHING}")
+        return SourceUnavailable(f"{self.name} answered {asked} with {code}: {why}.{cause} {_NOTHING}")
 
 
 class _Session(requests.Session):

@@ -1,1 +1,1 @@
-"""Ledger to files that XDMoD shreds: openstack events, hypervisor facts."""
+"""Ledger to files that XDMoD shreds: openstack events, hypervisor facts, pods as jobs."""

@@ -24,7 +24,7 @@ from ledger.exports import WrittenFile
 from ledger.files import flush, put_whole, written_safely
 from ledger.text import fitted
 
-__all__ = ["FILES", "Row", "Rows", "rows_of", "waits", "written"]
+__all__ = ["FILES", "Row", "Rows", "group_key", "rows_of", "waits", "written"]
 
 Row = tuple[str, ...]
 
@@ -78,6 +78,11 @@ def rows_of(items: Iterable[Item], clouds: Sequence[Cloud]) -> Rows:
     for file, rows in files.items():
         _validate(file, rows)
     return Rows(files, {key: line.item.id for key, line in by_key.items()}, [*warnings, *alike, *doubled])
+
+
+def group_key(prefix: str, shown: str) -> str:
+    """What group.csv calls a project of a cloud: by the cloud's prefix and the project's shown name."""
+    return _key(f"{prefix}{shown}")
 
 
 def written(folder: Path, files: Mapping[str, Sequence[Row]]) -> list[WrittenFile]:
@@ -140,7 +145,7 @@ def _lines(in_force: Mapping[ItemId, Item], clouds: Mapping[str, Cloud]) -> tupl
             continue
         name = item.name.partition("/")[0]
         if cloud := clouds.get(name):
-            lines.append(_Line(_key(f"{cloud.prefix}{item.display}"), cloud, item, in_force[item.parent]))
+            lines.append(_Line(group_key(cloud.prefix, item.display), cloud, item, in_force[item.parent]))
         else:
             absent[name] += 1
     warnings = [

@@ -17,7 +17,7 @@ __all__ = ["check", "connect", "explained", "place", "reading", "sqlite_file", "
 
 _UPGRADE = "xdmod-cloud ledger upgrade"
 #: The versions of the ledger, the oldest first, as its migrations number them.
-VERSIONS = ("0001", "0002")
+VERSIONS = ("0001", "0002", "0003", "0004")
 _VERSION_TABLE = "alembic_version"
 _VERSION: Select[Any] = select(column("version_num")).select_from(table(_VERSION_TABLE))
 _TURN = _VERSION.with_for_update()

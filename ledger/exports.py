@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import NamedTuple, NewType
+from typing import Any, NamedTuple, NewType
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import ColumnElement, Engine, RowMapping, Select, delete, insert, select, update
 
 from ledger.database import reading, writing
 from ledger.store import Ledger, Seq
@@ -24,13 +24,17 @@ class WrittenFile(NamedTuple):
 
 
 class Export(NamedTuple):
-    """One handing-on: of the records in (`seq_from`, `seq_to`] and of the events up to `horizon_to` (UTC)."""
+    """One handing-on: of the records in (`seq_from`, `seq_to`] and of the events up to `horizon_to` (UTC).
+
+    `started` is when it was decided; none for one that is only thought of.
+    """
 
     id: ExportId
     seq_from: Seq
     seq_to: Seq
     horizon_from: datetime | None
     horizon_to: datetime
+    started: datetime | None = None
 
 
 class Exports:
@@ -41,13 +45,18 @@ class Exports:
         self._source, self._target = ledger.source_id(source), target
         self._of = (export.c.source_id == self._source, export.c.target == target)
 
-    def last(self) -> Export | None:
-        """The newest export that was written completely."""
-        return self._newest(export.c.finished.is_not(None))
+    def last(self, by: datetime | None = None) -> Export | None:
+        """The newest export that was written completely, `by` a time (UTC) if that is said."""
+        finished = export.c.finished
+        return self._newest(finished.is_not(None) if by is None else finished <= by)
 
     def begun(self) -> Export | None:
         """The export that was begun and not finished, if its process died; its files may or may not be there."""
         return self._newest(export.c.finished.is_(None))
+
+    def covering(self, moment: datetime) -> Export | None:
+        """The export that handed on what happened at a moment (UTC); none before it was finished."""
+        return self._first(export.c.finished.is_not(None), export.c.horizon_to > moment)
 
     def begin(self, seq_to: Seq, horizon_to: datetime) -> Export:
         """Decide what the next export hands on; from then on it is that, however often it has to be tried."""
@@ -96,8 +105,12 @@ class Exports:
 
     def _newest(self, condition: object) -> Export | None:
         chosen = select(export).where(*self._of, condition).order_by(export.c.id.desc()).limit(1)  # type: ignore[arg-type]
+        return self._one(chosen)
+
+    def _first(self, *conditions: ColumnElement[bool]) -> Export | None:
+        return self._one(select(export).where(*self._of, *conditions).order_by(export.c.id).limit(1))
+
+    def _one(self, chosen: Select[Any]) -> Export | None:
         with reading(self._engine) as connection:
             row: RowMapping | None = connection.execute(chosen).mappings().first()
-        if row is None:
-            return None
-        return Export(row["id"], row["seq_from"], row["seq_to"], row["horizon_from"], row["horizon_to"])
+        return None if row is None else Export(*(row[name] for name in Export._fields))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
+from typing import IO
 
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from ledger.database import explained, sqlite_file
 from ledger.errors import ConfigurationError, SourceUnavailable
 
-__all__ = ["sole_writer"]
+__all__ = ["file_lock", "sole_writer"]
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def sole_writer(engine: Engine, name: str) -> Iterator[None]:
         f"Another xdmod-cloud is writing {name} to this ledger. Wait for it to end, then run again."
     )
     if engine.dialect.name == "sqlite":
-        with _file_lock(Path(f"{sqlite_file(engine)}.{_digest(name)}.lock"), busy):
+        with file_lock(Path(f"{sqlite_file(engine)}.{_digest(name)}.lock"), busy):
             yield
     else:
         with _server_lock(engine, f"xdmod-cloud-{_digest(f'{engine.url.database}/{name}')}", busy):
@@ -33,19 +34,23 @@ def sole_writer(engine: Engine, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def _file_lock(path: Path, busy: SourceUnavailable) -> Iterator[None]:
+def file_lock(path: Path, busy: SourceUnavailable) -> Iterator[IO[str]]:
+    """Hold the lock of a file, which is made. Raises `busy` where another process holds it.
+
+    A program that is given the open file holds the lock, too, for as long as it runs.
+    """
     try:
         file = path.open("w")
     except OSError as error:
         raise ConfigurationError(
-            f"Cannot make the lock file {path}: {error.strerror}. The ledger's folder must be writable."
+            f"Cannot make the lock file {path}: {error.strerror}. Its folder must be writable."
         ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise busy from None
-        yield
+        yield file
 
 
 @contextmanager

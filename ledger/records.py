@@ -54,6 +54,10 @@ class Kind(StrEnum):
     ORGANIZATION = "organization"
     TREE_PROJECT = "tree-project"
     SHARE = "share"
+    POD = "pod"
+    NAMESPACE = "namespace"
+    NODE = "node"
+    CLAIM = "claim"
 
 
 class Size(Struct, frozen=True):

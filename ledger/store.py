@@ -3,15 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import groupby
-from typing import NamedTuple, NewType, Self, TypeVar, get_args
+from heapq import merge
+from itertools import chain, groupby
+from pathlib import Path
+from typing import Any, NamedTuple, NewType, Self, TypeVar, get_args
 
 import msgspec
-from sqlalchemy import Engine, RowMapping, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, case, func, or_, select
 
+from ledger.archive import Archive
+from ledger.cluster import Clustered, Pod, PodKey
 from ledger.database import check, connect, reading, writing
 from ledger.locks import sole_writer
 from ledger.ownership import Owning
+from ledger.pods import Life, life_of
 from ledger.records import Action, Flavor, Hypervisor, InstanceId, Kind, Named, Record, Server
 from ledger.tables import latest, quarantine, record, run, source
 from ledger.times import EPOCH
@@ -21,11 +26,13 @@ __all__ = ["Entry", "KnownServer", "Ledger", "Seq", "Watermark"]
 
 #: The place of a record in the order in which the ledger learned.
 Seq = NewType("Seq", int)
-R = TypeVar("R", bound=Record | Owning)
+R = TypeVar("R", bound=Record | Owning | Clustered)
 
 #: Actions may finish so long after the server that they ended.
 _FINISHING = timedelta(days=1)
-_DECODERS: dict[Kind, Callable[[str], Record | Owning]] = {
+#: No cluster is read in longer windows.
+_LONGEST_WINDOW = timedelta(days=1)
+_DECODERS: dict[Kind, Callable[[str], Record | Owning | Clustered]] = {
     Kind.SERVER: msgspec.json.Decoder(Server).decode,
     Kind.ACTION: msgspec.json.Decoder(Action).decode,
     Kind.PROJECT: msgspec.json.Decoder(Named).decode,
@@ -34,6 +41,7 @@ _DECODERS: dict[Kind, Callable[[str], Record | Owning]] = {
     Kind.HYPERVISOR: msgspec.json.Decoder(Hypervisor).decode,
     Kind.FLAVOR: msgspec.json.Decoder(Flavor).decode,
     **{kind.kind: msgspec.json.Decoder(kind).decode for kind in get_args(Owning)},
+    **{kind.kind: msgspec.json.Decoder(kind).decode for kind in get_args(Clustered)},
 }
 
 
@@ -42,7 +50,7 @@ class Entry(NamedTuple):
 
     seq: Seq
     observed: datetime
-    record: Record | Owning
+    record: Record | Owning | Clustered
 
 
 class Watermark(NamedTuple):
@@ -64,19 +72,19 @@ class KnownServer(NamedTuple):
 class Ledger:
     """What happened, kept. Open it with `Ledger.open`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, archive: Path | None = None) -> None:
+        self.engine, self._archive = engine, archive
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Open an existing ledger of this program's version.
+    def open(cls, url: str, archive: Path | None = None) -> Self:
+        """Open an existing ledger of this program's version; `archive` is the folder of what left it.
 
         Raises ConfigurationError for one that is absent, corrupt, older, newer or not writable as configured, and
         SourceUnavailable where its database does not answer.
         """
         engine = connect(url)
         check(engine)
-        return cls(engine)
+        return cls(engine, archive)
 
     @contextmanager
     def writer(self, name: str) -> Iterator[Writer]:
@@ -144,21 +152,56 @@ class Ledger:
         wanted, known = sorted(set(subjects)), dict[InstanceId, KnownServer]()
         source_id = self.source_id(name)
         with reading(self.engine) as connection:
+            archive = Archive(connection, source_id, self._archive)
             for start in range(0, len(wanted), 500):
+                some = wanted[start : start + 500]
                 chosen = (
                     select(record.c.kind, record.c.observed, record.c.body)
                     .select_from(latest.join(record, latest.c.seq == record.c.seq))
-                    .where(latest.c.source_id == source_id, latest.c.subject.in_(wanted[start : start + 500]))
+                    .where(latest.c.source_id == source_id, latest.c.subject.in_(some))
                     .where(latest.c.kind.in_([Kind.SERVER, Kind.ACTION]))
                     .order_by(latest.c.kind.desc())
                 )
-                for kind, observed, body in connection.execute(chosen):
+                past = _newest_archived(connection, archive, source_id, some)
+                rows: Iterable[Any] = connection.execute(chosen)
+                if past:
+                    rows = sorted(chain(past, rows), key=lambda row: row[0], reverse=True)
+                for kind, observed, body in rows:
                     found = _DECODERS[kind](body)
                     if isinstance(found, Server):
                         known[found.id] = KnownServer(found, observed, [])
                     elif isinstance(found, Action) and found.server in known:
                         known[found.server].actions.append(found)
         return known
+
+    def alive(self, name: str, at: datetime) -> int:
+        """How many servers of a source existed at a time (UTC), by what is known now."""
+        of_servers = and_(latest.c.source_id == self.source_id(name), latest.c.kind == Kind.SERVER)
+        existed = and_(latest.c.begins <= at, or_(latest.c.ends.is_(None), latest.c.ends > at))
+        with reading(self.engine) as connection:
+            return connection.scalar(select(func.count()).select_from(latest).where(of_servers, existed)) or 0
+
+    def first_observed(self, name: str, kind: Kind, since: int) -> dict[int, datetime]:
+        """The earliest time (UTC) at which each run from one on, by its id, observed what it recorded of a kind."""
+        chosen = (
+            select(record.c.run_id, func.min(record.c.observed))
+            .where(record.c.source_id == self.source_id(name), record.c.kind == kind, record.c.run_id >= since)
+            .group_by(record.c.run_id)
+        )
+        with reading(self.engine) as connection:
+            found = Archive(connection, self.source_id(name), self._archive).first_observed(kind, since)
+            for run_id, observed in connection.execute(chosen):
+                found[run_id] = min(observed, found.get(run_id, observed))
+        return found
+
+    def learned(self, name: str, after: Seq, up_to: Seq) -> set[str]:
+        """What the records of a source in (`after`, `up_to`] are about."""
+        chosen = select(record.c.subject).where(
+            record.c.source_id == self.source_id(name), record.c.seq > after, record.c.seq <= up_to
+        )
+        with reading(self.engine) as connection:
+            past = Archive(connection, self.source_id(name), self._archive).subjects(after, up_to)
+            return past | set(connection.scalars(chosen.distinct()))
 
     def entries(self, name: str, kind: Kind, up_to: Seq) -> Iterator[Entry]:
         """Every record of one kind up to a place in the ledger, in the order in which they were learned."""
@@ -213,12 +256,66 @@ class Ledger:
             .order_by(record.c.subject, record.c.seq)
         )
         with reading(self.engine) as connection:
-            rows = connection.execution_options(yield_per=2000).execute(chosen)
+            archive = Archive(connection, self.source_id(name), self._archive)
+            past = archive.of(subjects)
+            rows: Iterable[Any] = connection.execution_options(yield_per=2000).execute(chosen)
+            if past:
+                rows = merge(archive.rows(past, up_to), rows, key=lambda row: (row[0], row[1]))
             for subject, group in groupby(rows, key=lambda row: row[0]):
                 yield (
                     InstanceId(subject),
                     [Entry(seq, seen, _DECODERS[kind](body)) for _, seq, seen, kind, body in group],
                 )
+
+    def pods(
+        self, name: str, since: datetime, until: datetime, up_to: Seq | None = None, only: PodKey | None = None
+    ) -> Iterator[Life]:
+        """The pods of a cluster, by key, each with its intervals in [since, until) (UTC).
+
+        They follow from the windows that begin before `until`, and so stay the same whatever is learned later; of
+        a window that was told again counts what was known `up_to` a record. Pods without an interval there come, too,
+        where something is odd about them or told of them. With `only`, no other.
+        """
+        ends = latest.c.ends
+        chosen = (
+            select(record.c.subject, record.c.body)
+            .select_from(latest.join(record, record.c.seq == _as_of(up_to)))
+            .where(latest.c.source_id == self.source_id(name), latest.c.kind == Kind.POD)
+            .where(ends > since, ends < until + _LONGEST_WINDOW, latest.c.begins < until)
+            .order_by(latest.c.subject, latest.c.begins)
+        )
+        if only is not None:
+            chosen = chosen.where(latest.c.subject == only)
+        decode = msgspec.json.Decoder(Pod).decode
+        with reading(self.engine) as connection:
+            rows = connection.execution_options(yield_per=2000).execute(chosen)
+            for _, group in groupby(rows, key=lambda row: row[0]):
+                yield life_of([decode(body) for _, body in group], since, until)
+
+    def knows_pods(self, name: str, at: datetime) -> bool:
+        """Whether a cluster had pods in the window that ended at a time (UTC)."""
+        chosen = self._ending(name, at).where(record.c.body.contains('"stretches"')).limit(1)
+        with reading(self.engine) as connection:
+            return connection.execute(chosen).first() is not None
+
+    def begun(self, name: str, namespace: str, pod: str, at: datetime) -> datetime | None:
+        """When a pod was first sampled that is known by its name only, and was still there at a time (UTC).
+
+        That time is the end of a window; none where no such pod was there.
+        """
+        chosen = self._ending(name, at).where(latest.c.subject.startswith(f"{namespace}/{pod}/", autoescape=True))
+        with reading(self.engine) as connection:
+            found = [msgspec.json.decode(body, type=Pod) for body in connection.scalars(chosen)]
+        there = [one.begun for one in found if one.stretches and one.stretches[-1].last == at]
+        return there[-1] if there else None
+
+    def _ending(self, name: str, at: datetime) -> Select[str]:
+        """The pods of the window that ended at a time."""
+        return (
+            select(record.c.body)
+            .select_from(latest.join(record, latest.c.seq == record.c.seq))
+            .where(latest.c.source_id == self.source_id(name), latest.c.kind == Kind.POD, latest.c.ends == at)
+        )
 
     def source_id(self, name: str, *, create: bool = False) -> int:
         """The row of a source; 0, which no row has, for one that was never written."""
@@ -229,3 +326,31 @@ class Ledger:
         with writing(self.engine) as connection:
             connection.execute(source.insert().values(name=name))
         return self.source_id(name)
+
+
+def _newest_archived(
+    connection: Connection, archive: Archive, source_id: int, subjects: list[InstanceId]
+) -> list[tuple[str, datetime, str]]:
+    """The kind, time and body of the newest records of servers and their actions, as far as the archive has them."""
+    held = archive.of(subjects)
+    if not held:
+        return []
+    newest = select(latest.c.seq).where(latest.c.source_id == source_id, latest.c.subject.in_(list(held)))
+    seqs = set(connection.scalars(newest))
+    return [(row.kind, row.observed, row.body) for row in archive.rows(held, max(seqs)) if row.seq in seqs]
+
+
+def _as_of(up_to: Seq | None) -> ColumnElement[int]:
+    """The record that was the newest of a thing at a place in the ledger."""
+    if up_to is None:
+        return latest.c.seq
+    older = record.alias()
+    # With the kind, which says no more than subject and identity, SQLite would read all records of that kind.
+    before = (
+        select(func.max(older.c.seq))
+        .where(older.c.source_id == latest.c.source_id, older.c.subject == latest.c.subject)
+        .where(older.c.identity == latest.c.identity, older.c.seq <= up_to)
+        .correlate(latest)
+        .scalar_subquery()
+    )
+    return case((latest.c.seq <= up_to, latest.c.seq), else_=before)

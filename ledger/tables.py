@@ -23,11 +23,15 @@ from ledger.times import UtcDateTime, UtcTime
 __all__ = [
     "IDENTITY_WIDTH",
     "SUBJECT_WIDTH",
+    "archive",
+    "archived",
     "export",
     "export_file",
     "hierarchy_item",
     "hierarchy_rec",
     "hierarchy_told",
+    "job",
+    "job_form",
     "latest",
     "metadata",
     "quarantine",
@@ -194,5 +198,56 @@ hierarchy_told = Table(
     Column("line", Text, nullable=False),
     Column("before", Text),
     Column("waiting", Boolean, nullable=False),
+    **_TABLE,
+)
+
+#: The id that XDMoD knows an interval of a pod by: that of the pod's key and the interval's start, for ever.
+job = Table(
+    "job",
+    metadata,
+    Column("source_id", ForeignKey(source.c.id), primary_key=True),
+    Column("subject", String(SUBJECT_WIDTH), primary_key=True),
+    Column("begins", UtcTime, primary_key=True, autoincrement=False),
+    Column("id", Integer, nullable=False),
+    UniqueConstraint("source_id", "id", name="job_once"),
+    **_TABLE,
+)
+
+#: How the pods of a cluster were first told: XDMoD never forgets a job, so that it stays so.
+job_form = Table(
+    "job_form",
+    metadata,
+    Column("source_id", ForeignKey(source.c.id), primary_key=True),
+    Column("cpu", String(16), nullable=False),
+    Column("per", String(16), nullable=False),
+    **_TABLE,
+)
+
+#: Files of records that left the ledger, each of the servers that ended in one month; what asked for it, and when.
+archive = Table(
+    "archive",
+    metadata,
+    Column("id", _SEQUENCE, primary_key=True),
+    Column("source_id", ForeignKey(source.c.id), nullable=False),
+    Column("file", String(255), nullable=False, unique=True),
+    Column("month", UtcTime, nullable=False),
+    Column("older_than", UtcTime, nullable=False),
+    Column("made", UtcTime, nullable=False),
+    Column("servers", BigInteger, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("first_seq", BigInteger, nullable=False),
+    Column("last_seq", BigInteger, nullable=False),
+    Column("last_run", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    **_TABLE,
+)
+
+#: Whose records are in which of these files.
+archived = Table(
+    "archived",
+    metadata,
+    Column("source_id", ForeignKey(source.c.id), primary_key=True),
+    Column("subject", String(SUBJECT_WIDTH), primary_key=True),
+    Column("archive_id", ForeignKey(archive.c.id), primary_key=True),
     **_TABLE,
 )

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy import Connection, Engine, bindparam, func, insert, select, update
 
+from ledger.cluster import Claim, Clustered, Pod
 from ledger.database import writing
 from ledger.ownership import Owning
 from ledger.records import Record, Server
@@ -74,7 +75,7 @@ class Writer:
         run_id: RunId,
         window_to: datetime,
         observed: datetime,
-        records: Iterable[Record | Owning],
+        records: Iterable[Record | Owning | Clustered],
         rejected: Iterable[Rejected] = (),
         counts: Mapping[str, int] | None = None,
         mode: Mode | None = None,
@@ -115,7 +116,7 @@ class Writer:
             connection.execute(update(run).where(run.c.id == run_id).values(**values))
 
     def _append(
-        self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record | Owning]
+        self, connection: Connection, run_id: RunId, observed: datetime, records: Iterable[Record | Owning | Clustered]
     ) -> tuple[int, int]:
         last = first = int(connection.scalar(select(func.max(record.c.seq))) or 0)
         for rows in _chunks(_row(item, observed) for item in records):
@@ -189,11 +190,18 @@ _UPDATE_LATEST = (
 )
 
 
-def _row(item: Record | Owning, observed: datetime) -> _Row:
+def _row(item: Record | Owning | Clustered, observed: datetime) -> _Row:
     body = msgspec.json.encode(item).decode()
-    begins = item.created if isinstance(item, Server) else None
-    ends = (item.terminated or observed) if isinstance(item, Server) and item.ended else None
-    return _Row(item.kind, item.subject, item.identity, body, _digest(body), begins, ends)
+    return _Row(item.kind, item.subject, item.identity, body, _digest(body), *_times(item, observed))
+
+
+def _times(item: Record | Owning | Clustered, observed: datetime) -> tuple[datetime | None, datetime | None]:
+    """When the thing began and ended; of what is told by windows, its window."""
+    if isinstance(item, Pod | Claim):
+        return item.since, item.until
+    if isinstance(item, Server):
+        return item.created, (item.terminated or observed) if item.ended else None
+    return None, None
 
 
 def _news(rows: Iterable[_Row], known: Mapping[tuple[str, ...], str]) -> Iterator[_Row]:

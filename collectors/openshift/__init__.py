@@ -1,4 +1,4 @@
-"""OpenShift clusters, by the names under which other systems know them."""
+"""OpenShift clusters: pods, nodes, namespaces and claims, read from the Prometheus or Thanos that watches them."""
 
 from collectors.openshift.settings import OpenShiftSource
 

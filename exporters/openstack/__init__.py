@@ -1,6 +1,6 @@
 """Servers, as the events of which XDMoD makes sessions."""
 
-from exporters.openstack.audit import Told, corrected_servers, expected, found
+from exporters.openstack.audit import Told, corrected_servers, expected, first_events, found
 from exporters.openstack.export import TARGET, export_news
 from exporters.openstack.heartbeats import Grid
 from exporters.openstack.scribe import EventFiles, Exported, horizon_of
@@ -16,6 +16,7 @@ __all__ = [
     "expected",
     "export_news",
     "export_window",
+    "first_events",
     "found",
     "horizon_of",
     "write_lives",

@@ -1,7 +1,7 @@
 """What event files must hold by what the ledger knows, and what they do hold: transitions, by time, server and type."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -16,7 +16,7 @@ from ledger import DataError, Ledger
 from ledger.exports import Export
 from ledger.text import fitted
 
-__all__ = ["Told", "corrected_servers", "expected", "found"]
+__all__ = ["Told", "corrected_servers", "expected", "first_events", "found"]
 
 
 class Told(Struct, frozen=True, order=True):
@@ -64,6 +64,16 @@ def found(paths: Iterable[Path], window: tuple[datetime, datetime]) -> set[Told]
 def corrected_servers(paths: Iterable[Path]) -> set[str]:
     """The servers of which an event only corrects others."""
     return {event.instance_id for path in paths for event in _events(path) if event.request_id == CORRECTION}
+
+
+def first_events(paths: Iterable[Path]) -> dict[str, datetime]:
+    """When (UTC) the earliest event of each server in event files is, heartbeats included."""
+    first = dict[str, str]()
+    for path in paths:
+        for event in _events(path):
+            if event.generated < first.get(event.instance_id, "~"):
+                first[event.instance_id] = event.generated
+    return {server: datetime.fromisoformat(generated).replace(tzinfo=UTC) for server, generated in first.items()}
 
 
 def _events(path: Path) -> Iterator[_Found]:

@@ -111,7 +111,14 @@ OPENSHIFT = [
     (pod("1", 1, 2, "Tesla-V100-PCIE-32GB"), "OpenShift GPUV100", "2", "gpus", "1.214"),
     (pod("100", 376, 1, "NVIDIA-H100-80GB-HBM3"), "OpenShift GPUH100", "2", "memory_mib", "4"),
     (pod("8", 32, 1, "NVIDIA-L40S"), "OpenShift Unknown GPU", "1", "gpus", None),
-    (pod("9", 32, 1, "nvidia.com/mig-1g.5gb"), "OpenShift Unknown GPU", "2", "vcpus", None),
+    (pod("9", 32, 1, "nvidia.com/gpu"), "OpenShift Unknown GPU", "2", "vcpus", None),
+    (
+        pod("9", 32, 1, "nvidia.com/mig-1g.5gb on NVIDIA-A100-SXM4-40GB"),
+        "OpenShift Unknown MIG GPU",
+        "2",
+        "vcpus",
+        None,
+    ),
 ]
 
 
@@ -121,6 +128,28 @@ def test_openshifts_units(size: Size, unit: str, count: str, by: str, price: str
     finding = None if price else Finding.NO_RATE
     money = Decimal(price) if price else None
     assert one_term(example("nerc-openshift"), piece(size, 1)) == Term(unit, Fraction(count), by, money, finding)
+
+
+@pytest.mark.parametrize("named", ["nvidia.com/mig-1g.5gb", "nvidia.com/mig-1g.5gb on NVIDIA-H100", "amd.com/gpu"])
+def test_openshifts_other_gpus_are_of_no_unit(named: str) -> None:
+    """Nobody knows how many units they are, and nobody takes them for free CPUs."""
+    unknown = Term(None, None, None, None, Finding.UNKNOWN_GPU)
+    assert one_term(example("nerc-openshift"), piece(pod("8", 32, 1, named), 1)) == unknown
+
+
+@pytest.mark.parametrize(
+    ("patterns", "taken"),
+    [
+        (("*",), {"a/b", "c"}),
+        (("!*/*", "*"), {"c"}),
+        (("a/b", "!*/*", "*"), {"a/b", "c"}),
+        (("!c",), set()),
+    ],
+)
+def test_a_pattern_leaves_out_what_fits(patterns: tuple[str, ...], taken: set[str]) -> None:
+    """The first that fits decides, and what none fits is not taken."""
+    unit = Unit("x", (("gpus", 1),), gpu_types=patterns)
+    assert {name for name in ("a/b", "c") if unit.takes(pod("1", 1, 1, name))} == taken
 
 
 def test_openshifts_bill() -> None:
@@ -214,6 +243,8 @@ def _clipped(cores: int, span: Sequence[int], day: tuple[int, int]) -> Piece:
         (Size("new.1", 1, 4096), "active", Finding.UNKNOWN_GPU),
         (Size("new.1", 1, 4096, gpus=0), "active", Finding.NO_UNIT),
         (Size(None, 1, 4096, gpus=0), "active", Finding.NO_UNIT),
+        (Size(None, None, None, gpus=0), "active", Finding.UNKNOWN_SIZE),
+        (Size(None, None, None), "active", Finding.UNKNOWN_SIZE),
         (Size("cpu-su.1", 1, 4096, gpus=0), None, Finding.UNKNOWN_STATE),
     ],
 )
@@ -565,8 +596,8 @@ def test_every_key_is_documented() -> None:
     """Each key of the format stands in the table of docs/rates.md."""
     text = (DOCS / "rates.md").read_text(encoding="utf-8")
     top: dict[str, Any] = schemas.load("rates")["properties"]
-    keys = [name for name in top if name not in ("unit", "rate", "outage")]
-    for table in ("unit", "rate", "outage"):
+    keys = [name for name in top if name not in ("unit", "rate", "outage", "flavor")]
+    for table in ("unit", "rate", "outage", "flavor"):
         keys += [f"{table}.{name}" for name in top[table]["items"]["properties"]]
     assert [key for key in keys if f"`{key}`" not in text] == []
     assert [name for name in top["unit"]["items"]["properties"]["per"]["properties"] if f"`{name}`" not in text] == []

@@ -14,7 +14,7 @@ from usage.rates.cards import Card, Hours
 from usage.rates.charges import Charge, Finding, Term
 from usage.rates.spans import HOUR
 
-__all__ = ["Bill", "Line", "bill", "printed"]
+__all__ = ["Bill", "Billing", "Line", "bill", "printed"]
 
 #: Of a decimal(21,2), as the invoices that are made of bills have it.
 _DIGITS = 21
@@ -101,22 +101,40 @@ def bill(charges: Iterable[Charge], card: Card) -> Bill:
     the size and the project of the last charge in it, as if it had gone on until the hour was full. A session is a
     piece: one that a period clips counts for an hour in each.
     """
-    rule = _RULES[card.hours]
-    seconds = defaultdict[_Part, int](int)
-    groups = dict[Hashable, _Together]()
+    billing = Billing(card)
     for charge in charges:
-        seconds[charge.piece.project, charge.term] += charge.end - charge.start
-        if rule is not None and charge.term.count is not None:
-            _note(groups, rule, charge, charge.term.count)
-    spent = defaultdict[_Key, int](int)
-    units = defaultdict[_Key, Fraction | None](Fraction)
-    for part, time in seconds.items():
-        key, count = _key(part), part[1].count
-        spent[key] += time
-        units[key] = _sum(units[key], None if count is None else count * time / HOUR)
-    for key, more in _added(groups.values(), rule):
-        units[key] = _sum(units[key], more / HOUR)
-    return Bill(card.currency, tuple(Line(*key, spent[key], units[key]) for key in sorted(spent, key=_order)))
+        billing.add(charge)
+    return billing.bill()
+
+
+class Billing:
+    """A bill in the making, of charges that come one by one; see `bill`.
+
+    It holds what is rounded together and the sums of each project, and no charge.
+    """
+
+    def __init__(self, card: Card) -> None:
+        self._currency, self._rule = card.currency, _RULES[card.hours]
+        self._seconds = defaultdict[_Part, int](int)
+        self._groups = dict[Hashable, _Together]()
+
+    def add(self, charge: Charge) -> None:
+        """Take one more charge."""
+        self._seconds[charge.piece.project, charge.term] += charge.end - charge.start
+        if self._rule is not None and charge.term.count is not None:
+            _note(self._groups, self._rule, charge, charge.term.count)
+
+    def bill(self) -> Bill:
+        """The bill of all charges so far."""
+        spent = defaultdict[_Key, int](int)
+        units = defaultdict[_Key, Fraction | None](Fraction)
+        for part, time in self._seconds.items():
+            key, count = _key(part), part[1].count
+            spent[key] += time
+            units[key] = _sum(units[key], None if count is None else count * time / HOUR)
+        for key, more in _added(self._groups.values(), self._rule):
+            units[key] = _sum(units[key], more / HOUR)
+        return Bill(self._currency, tuple(Line(*key, spent[key], units[key]) for key in sorted(spent, key=_order)))
 
 
 def _note(groups: dict[Hashable, _Together], rule: _Rule, charge: Charge, count: Fraction) -> None:

@@ -8,10 +8,11 @@ from fractions import Fraction
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from usage.rates.spans import Span
 
-__all__ = ["RESOURCES", "Amount", "Card", "Hours", "Quota", "Rate", "Rounding", "Size", "Unit", "Window"]
+__all__ = ["RESOURCES", "Amount", "Card", "Flavor", "Hours", "Quota", "Rate", "Rounding", "Size", "Unit", "Window"]
 
 Amount = int | Fraction | Decimal
 Rounding = Literal["exact", "floor", "ceil"]
@@ -117,7 +118,17 @@ class Unit(Struct, frozen=True):
 
 
 def _like(name: str | None, patterns: Iterable[str]) -> bool:
-    return name is not None and any(fnmatchcase(name, pattern) for pattern in patterns)
+    """Whether the first of the patterns that fits a name takes it: one with a `!` in front leaves out what fits."""
+    fitting = (one for one in patterns if name is not None and fnmatchcase(name, one.removeprefix("!")))
+    return not next(fitting, "!").startswith("!")
+
+
+class Flavor(Struct, frozen=True):
+    """What servers of some flavors, told by patterns, have of GPUs, for sources that do not tell."""
+
+    names: tuple[str, ...]
+    gpus: int
+    gpu_type: str | None = None
 
 
 class Rate(Struct, frozen=True):
@@ -132,7 +143,8 @@ class Card(Struct, frozen=True):
     """All that a file of rates says. Of several units that would count something, the first does.
 
     No two units of one name, and no two rates of one unit, hold at the same second. `outages` neither touch nor
-    overlap, and are ordered.
+    overlap, and are ordered. `resources` are those that it is for; none: any. Of several flavors that fit, the first
+    does.
     """
 
     currency: str
@@ -141,3 +153,19 @@ class Card(Struct, frozen=True):
     outages: Sequence[Span] = ()
     billable_states: frozenset[str] = frozenset({"active"})
     hours: Hours = "exact"
+    flavors: Sequence[Flavor] = ()
+    resources: frozenset[str] = frozenset()
+
+    def sized(self, size: Size) -> Size:
+        """Return a size with the GPUs that the card says its flavor has.
+
+        Without an entry that fits it is known to have none only if the card counts no GPUs at all.
+        """
+        for one in self.flavors:
+            if _like(size.flavor, one.names):
+                return replace(size, gpus=one.gpus, gpu_type=one.gpu_type)
+        return replace(size, gpus=None if self._counts_gpus else 0, gpu_type=None)
+
+    @property
+    def _counts_gpus(self) -> bool:
+        return any(unit.gpu_types or any(resource == "gpus" for resource, _ in unit.per) for unit in self.units)

@@ -6,15 +6,16 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
-from itertools import groupby
+from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import NamedTuple
 
 from msgspec import Struct
 
 from usage.rates.cards import Card, Quota, Size
 from usage.rates.spans import HOUR
 
-__all__ = ["Charge", "Finding", "Piece", "Term", "charges"]
+__all__ = ["Charge", "Epoch", "Epochs", "Finding", "Piece", "Term", "charges"]
 
 #: So many sizes are remembered with what they come to; a site has some hundreds.
 _SIZES = 2**16
@@ -89,13 +90,22 @@ def charges(pieces: Iterable[Piece], card: Card) -> Iterator[Charge]:
     or a project changes. A piece of which the size, the GPU or the state is not known, or that the card has no rate
     for, is charged without a price and with a finding; it never stops the others.
     """
-    epochs = _Epochs(card)
+    epochs = Epochs(card)
     for piece in pieces:
         if piece.state is None or piece.state in card.billable_states:
             yield from epochs.charges(piece)
 
 
-class _Epochs:
+class Epoch(NamedTuple):
+    """A time `[since, until)`, in whole seconds since 1970, within which nothing in a card changes; None is open."""
+
+    number: int
+    since: int | None
+    until: int | None
+    outage: bool
+
+
+class Epochs:
     """A card, cut wherever anything in it begins or ends: within an epoch each size comes to one term."""
 
     def __init__(self, card: Card) -> None:
@@ -107,6 +117,15 @@ class _Epochs:
         self._units = [[unit for unit in card.units if unit.window.holds(start)] for start in starts]
         self._prices = [{rate.unit: rate.price for rate in card.rates if rate.window.holds(start)} for start in starts]
         self._term = lru_cache(_SIZES)(self._found)
+
+    def __iter__(self) -> Iterator[Epoch]:
+        bounds = [None, *self._bounds, None]
+        for number, (since, until) in enumerate(pairwise(bounds)):
+            yield Epoch(number, since, until, self._outages[number])
+
+    def term(self, epoch: int, size: Size | Quota) -> Term:
+        """Return what a size of a known state comes to in an epoch; in an outage nothing is charged all the same."""
+        return self._term(epoch, size, False)
 
     def charges(self, piece: Piece) -> Iterator[Charge]:
         # What changes for others only does not cut this piece.
@@ -130,6 +149,8 @@ class _Epochs:
         finding = None if price is not None else Finding.NO_RATE
         if stateless:
             finding = Finding.UNKNOWN_STATE
+        elif unit is None and _nothing_known(size):
+            finding = Finding.UNKNOWN_SIZE
         elif unit is None:
             finding = Finding.UNKNOWN_GPU if _may_have_gpu(size) else Finding.NO_UNIT
         elif counted is None:
@@ -139,3 +160,9 @@ class _Epochs:
 
 def _may_have_gpu(size: Size | Quota) -> bool:
     return isinstance(size, Size) and (size.gpus != 0 or size.gpu_type is not None)
+
+
+def _nothing_known(size: Size | Quota) -> bool:
+    if not isinstance(size, Size) or size.gpus or size.gpu_type is not None:
+        return False
+    return size.flavor is None and size.vcpus is None and size.memory_mib is None

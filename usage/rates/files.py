@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import schemas
 from ledger import ConfigurationError
 from ledger.times import EPOCH
-from usage.rates.cards import RESOURCES, Card, Rate, Unit, Window
+from usage.rates.cards import RESOURCES, Card, Flavor, Rate, Unit, Window
 from usage.rates.spans import Span, united
 
 __all__ = ["read_rates"]
@@ -42,6 +42,8 @@ def read_rates(file: Path) -> Card:
         outages=united(_outage(where, entry, zone) for where, entry in _entries(file, said, "outage")),
         billable_states=frozenset(said.get("billable_states", ["active"])),
         hours=said.get("hours", "exact"),
+        flavors=tuple(_flavor(where, entry) for where, entry in _entries(file, said, "flavor")),
+        resources=frozenset(said.get("resources", ())),
     )
 
 
@@ -70,6 +72,12 @@ def _unit(where: str, entry: dict[str, Any], zone: tzinfo) -> tuple[str, Unit]:
         window=_window(where, entry, zone),
     )
     return where, unit
+
+
+def _flavor(where: str, entry: dict[str, Any]) -> Flavor:
+    if "gpu_type" in entry and not entry["gpus"]:
+        raise ConfigurationError(f"{where}.gpu_type: what has no GPU has no type of it. Leave it out.")
+    return Flavor(tuple(entry["names"]), int(entry["gpus"]), entry.get("gpu_type"))
 
 
 def _rate(where: str, entry: dict[str, Any], zone: tzinfo) -> tuple[str, Rate]:
@@ -141,7 +149,7 @@ def _entries(file: Path, said: dict[str, Any], table: str) -> Iterator[tuple[str
 
 def _place(file: Path, said: dict[str, Any], path: Sequence[Any]) -> str:
     """Where something stands: `rates.toml, [[rate]] 3 (OpenStack CPU).price`."""
-    if len(path) < 2 or not isinstance(path[1], int) or path[0] not in ("unit", "rate", "outage"):
+    if len(path) < 2 or not isinstance(path[1], int) or path[0] not in ("unit", "rate", "outage", "flavor"):
         return f"{file}, {'.'.join(map(str, path))}" if path else f"{file}"
     table, number, *keys = path
     entry = said[table][number]
