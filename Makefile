@@ -1,5 +1,5 @@
 # The two commands to know: `make demo` and `make test`. Both set up what they need.
-.PHONY: demo test check fix test-packages benchmark clean
+.PHONY: demo test check fix test-packages test-images constraints benchmark clean
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -21,6 +21,19 @@ fix: .venv/ready
 
 test-packages:
 	@tests/real/install-packages
+
+# Some minutes, several GB in /tmp, and root: both container images.
+test-images: .venv/ready
+	BUILD_IMAGES=1 $(BIN)/pytest -s tests/containers
+
+# The versions that the images hold: the newest that pyproject.toml admits.
+constraints:
+	@rm -rf build/pins && $(PYTHON) -m venv build/pins
+	@build/pins/bin/pip install --quiet --upgrade --only-binary :all: setuptools '.[s3]'
+	@echo "# What the images hold, by version, so that the same sources make the same image. Renewed by: make constraints" \
+	  >containers/constraints.txt
+	@build/pins/bin/pip freeze --all --exclude pip --exclude xdmod-cloud >>containers/constraints.txt
+	@rm -rf build
 
 benchmark: .venv/ready
 	$(BIN)/python -m benchmarks

@@ -17,12 +17,12 @@ from reporter import Period
 from reporter.files import write_together
 from reporter.periods import zone_named
 
-__all__ = ["deliver", "output_option", "period_of", "period_options", "warn_of_what_is_missing"]
+__all__ = ["deliver", "output_option", "period_of", "period_options", "warn_of_what_is_missing", "xdmod_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--month", metavar="YYYY-MM", help="The month to report."),
+    click.option("--month", metavar="YYYY-MM", help="The month to report [default: the last one that is over]."),
     click.option("--from", "first", metavar="YYYY-MM-DD", help="Instead of a month: the first day …"),
     click.option("--to", "last", metavar="YYYY-MM-DD", help="… and the last day, included."),
     click.option(
@@ -36,6 +36,14 @@ output_option = click.option(
     help="The file to write, whole or not at all [default: standard output].",
 )
 
+xdmod_option = click.option(
+    "--xdmod",
+    "url",
+    metavar="URL",
+    envvar="XDMOD_CLOUD_XDMOD",
+    help="An XDMoD's database, mysql+pymysql://USER@HOST?read_default_file=FILE [default: $XDMOD_CLOUD_XDMOD].",
+)
+
 
 def period_options(command: F) -> F:
     """Give a command the options that `period_of` takes."""
@@ -45,12 +53,12 @@ def period_options(command: F) -> F:
 
 
 def period_of(month: str | None, first: str | None, last: str | None, zone: str) -> Period:
-    """Return the period that is asked for. Raises UsageError where it is none, or two."""
-    if month is not None and first is None and last is None:
-        return Period.month(month, zone_named(zone))
+    """Return the period that is asked for, or the last month that is over. Raises UsageError where it is two."""
+    if first is None and last is None:
+        return Period.last_month(zone_named(zone)) if month is None else Period.month(month, zone_named(zone))
     if month is None and first is not None and last is not None:
         return Period.days(first, last, zone_named(zone))
-    raise click.UsageError("Name a period: --month, or --from and --to.")
+    raise click.UsageError("Name one period: --month, or --from and --to.")
 
 
 def warn_of_what_is_missing(ledger: Ledger, sources: tuple[OpenStackSource, ...], period: Period) -> None:

@@ -7,6 +7,13 @@ from cli.lazily import LazyGroup
 __all__ = ["collect"]
 
 
-@click.group(cls=LazyGroup, places={"hierarchy": "cli.hierarchy:collect", "openstack": "cli.openstack:collect"})
+_PLACES = {
+    "hierarchy": "cli.hierarchy:collect",
+    "openshift": "cli.openshift:collect",
+    "openstack": "cli.openstack:collect",
+}
+
+
+@click.group(cls=LazyGroup, places=_PLACES)
 def collect() -> None:
     """Read what the clouds did, and who owns what, into the ledger."""

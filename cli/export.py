@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from cli.hypervisors import hypervisors
+from cli.jobs import openshift
 from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
@@ -27,6 +28,7 @@ def export() -> None:
 
 
 export.add_command(hypervisors)
+export.add_command(openshift)
 
 
 @export.command(short_help="Write the events of servers.")

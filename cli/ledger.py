@@ -1,4 +1,4 @@
-"""`xdmod-cloud ledger`: make the ledger, bring it up to date, show its runs and what it set aside."""
+"""`xdmod-cloud ledger`: make it, bring it up to date, show its runs and what it set aside, archive what is past."""
 
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ import msgspec
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, opened
 from ledger.database import connect, place, upgrade
+from operations.archive import archive
 from operations.configuration import load
 
 __all__ = ["ledger"]
@@ -50,6 +51,32 @@ def runs(context: Context, last: int, as_json: bool) -> None:
     for row in rows:
         if row["error"]:
             click.echo(f"{row['source']}, {row['started']:%Y-%m-%d %H:%M:%S}: {row['error']}")
+
+
+@ledger.command("archive")
+@click.option(
+    "--older-than",
+    required=True,
+    metavar="24mo|2y|YYYY-MM",
+    help="Servers that ended so many whole months or years ago, or before a month.",
+)
+@json_option
+@click.pass_obj
+def archive_command(context: Context, older_than: str, as_json: bool) -> None:
+    """Move the records of servers that are long gone out of the ledger, into files of Parquet.
+
+    Reports go on reading them. Servers that live, or of which something was learned later, keep all their records.
+    """
+    state = opened(context)
+    done = archive(state.ledger, state.configuration, older_than)
+    if as_json:
+        print_json([one._asdict() for one in done])
+        return
+    rows = [(one.source, f"{one.month:%Y-%m}", one.servers, one.records, one.file.name) for one in done]
+    if rows:
+        print_table("Archived", ("source", "month", "servers", "records", "file"), rows)
+    else:
+        click.echo("There was nothing to archive.")
 
 
 @ledger.command()

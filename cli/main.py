@@ -10,19 +10,28 @@ from pathlib import Path
 import click
 
 from cli.lazily import LazyGroup
+from cli.logs import LogFormat, set_up
 from ledger import XdmodCloudError
 
 __all__ = ["main"]
 
 
 _PLACES = {
+    "backup": "cli.backup:backup_command",
+    "check": "cli.check:check",
     "collect": "cli.collect:collect",
     "days": "cli.quantities:days",
     "export": "cli.export:export",
     "hierarchy": "cli.hierarchy:hierarchy",
+    "import-hierarchy": "cli.xdmod:import_command",
+    "ingest": "cli.xdmod:ingest_command",
     "ledger": "cli.ledger:ledger",
     "report": "cli.report:report",
+    "restore": "cli.backup:restore_command",
+    "run": "cli.xdmod:run_command",
     "sessions": "cli.quantities:sessions",
+    "shred": "cli.xdmod:shred_command",
+    "status": "cli.status:status_command",
     "verify": "cli.verify:verify",
 }
 #: So many objects may be made before Python looks for circles among them: what is read in bulk has none.
@@ -41,14 +50,21 @@ _OBJECTS = 100_000
     help="The configuration file [default: $XDMOD_CLOUD_CONFIG, or xdmod-cloud.toml here].",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log what the libraries do, too.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How stderr is written: lines for people, or an object a line for a program.",
+)
 @click.pass_context
-def command(context: click.Context, config: Path | None, verbose: bool) -> None:
+def command(context: click.Context, config: Path | None, verbose: bool, log_format: LogFormat) -> None:
     """Feed Open XDMoD from clouds, and report who used what.
 
     Exit codes: 0 done · 1 some data could not be used and were set aside · 2 usage or configuration · 75 try again
     later.
     """
-    logging.basicConfig(level=logging.INFO if verbose else logging.ERROR, format="%(asctime)s %(name)s: %(message)s")
+    set_up(verbose=verbose, form=log_format)
     context.obj = config
 
 

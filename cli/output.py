@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,19 @@ def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object
     """Print a table; columns of numbers stand to the right."""
     table = Table(title=Text(title), title_justify="left", header_style="bold")
     for number, head in enumerate(heads):
-        numeric = bool(rows) and all(isinstance(row[number], int | float) for row in rows)
+        cells = [row[number] for row in rows if row[number] != ""]
+        numeric = bool(cells) and all(isinstance(cell, int | float | Decimal) for cell in cells)
         table.add_column(head, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         # As text, because a name may hold what would be taken for markup.
-        table.add_row(*(Text(f"{cell:,.2f}" if isinstance(cell, float) else str(cell)) for cell in row))
+        table.add_row(*(Text(_readable(cell)) for cell in row))
     Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+def _readable(cell: object) -> str:
+    if isinstance(cell, float):
+        return f"{cell:,.2f}"
+    return f"{cell:,}" if isinstance(cell, Decimal) else str(cell)
 
 
 @contextmanager

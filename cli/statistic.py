@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from cli.auditing import xdmod_option
 from cli.output import warn
 from ledger import ConfigurationError
 from reporter import warehouse
@@ -47,13 +48,7 @@ _STATISTICS = "\n\n".join(
     type=click.Path(path_type=Path),
     help="A folder of event files (UTC); may be given again.",
 )
-@click.option(
-    "--xdmod",
-    "url",
-    metavar="URL",
-    envvar="XDMOD_CLOUD_XDMOD",
-    help="An XDMoD's database, mysql+pymysql://USER@HOST?read_default_file=FILE [default: $XDMOD_CLOUD_XDMOD].",
-)
+@xdmod_option
 @click.option(
     "--resource-specs",
     "specs",
@@ -97,13 +92,24 @@ def statistic(
     "--realm",
     "realms",
     multiple=True,
-    default=tuple(REALMS),
     metavar="NAME",
-    help="Only statistics of the cloud, of jobs or of storage; may be given again.",
+    help="Only what is needed for statistics of the cloud, jobs or storage; may be given again.",
 )
-def grants(account: str, version: str, realms: tuple[str, ...]) -> None:
-    """Print the rights that an account needs to read an XDMoD, as SQL."""
-    for statement in warehouse.grants(account, version, realms):
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="NAME",
+    help=f"Only what is needed for a report ({', '.join(warehouse.REPORTS)}); may be given again.",
+)
+def grants(account: str, version: str, realms: tuple[str, ...], reports: tuple[str, ...]) -> None:
+    """Print the rights that an account needs to read an XDMoD, as SQL.
+
+    Without --realm and --report, those for all statistics and reports.
+    """
+    everything = not realms and not reports
+    asked = (tuple(REALMS), tuple(warehouse.REPORTS)) if everything else (realms, reports)
+    for statement in warehouse.grants(account, version, *asked):
         click.echo(statement)
 
 

@@ -1,24 +1,32 @@
 """Report: from the embedded ledger to tables, CSV and PDF, through the same events that XDMoD gets."""
 
-import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.openstack import OpenStackSource
 from exporters.openstack import horizon_of, write_lives
 from hierarchy.known import known_projects
-from hierarchy.owners import Label, owners
+from hierarchy.owners import Label, Owner, owners
 from ledger import DataError, Kind, Ledger, Named
 from ledger.exports import Export
-from reporter import Only, Period, UsageReport, usage_report, write_report
+from reporter import By, Only, Period, Provenance, UsageReport, usage_report, write_report
+from reporter.charges import Rates, charged
+from reporter.csvs import digest_of
+from reporter.engine_sessions import EngineSessions
+from reporter.files import folder_of
+from reporter.source import Source
 from usage import Engine
 
-__all__ = ["ledger_sessions", "owner_labels", "report_month"]
+__all__ = ["Reported", "ledger_sessions", "origin_of", "owner_labels", "report_usage", "written"]
+
+_EVERYTHING = Only()
 
 
 @contextmanager
@@ -46,24 +54,66 @@ def ledger_sessions(
         yield engine
 
 
-def report_month(
-    ledger: Ledger, settings: OpenStackSource, period: Period, directory: Path, only: Only
-) -> tuple[UsageReport, list[Path]]:
-    """Report one month of one cloud, or `only` a part of it; returns what it says and the files written.
+class Reported(Struct, frozen=True):
+    """A report of the cloud `source`, which XDMoD calls `resource`, what it was made of, and the files it is in."""
 
-    What is restricted goes into a folder of its own. Raises ConfigurationError for what is in `only` but not there.
+    source: str
+    resource: str
+    report: UsageReport
+    files: tuple[Path, ...]
+    provenance: Provenance
+
+
+def report_usage(
+    ledger: Ledger,
+    settings: OpenStackSource,
+    period: Period,
+    directory: Path,
+    only: Only = _EVERYTHING,
+    by: Sequence[By] = (),
+    rates: Rates | None = None,
+) -> Reported:
+    """Report a period of one cloud, or `only` a part of it, divided `by` everything or some things.
+
+    With rates it says what that costs, if it is divided by everything.
+    Raises DataError where nothing is known, ConfigurationError for what is in `only` but not there.
     """
     window = period.start, period.end
     with ledger_sessions(ledger, settings, window) as engine:
+        source = EngineSessions(engine)
         owned = owners(ledger, settings.name, window, owner_labels(ledger, settings.name))
-        report = usage_report(engine, period, owned, known_projects(ledger), only)
-        folder = directory / _folder(str(only)) if only else directory
-        return report, write_report(report, engine, folder, settings.resource)
+        projects = known_projects(ledger)
+        # A report leaves in the engine only what it is of.
+        charges = charged(engine, settings.resource, period, owned, projects, rates, only) if rates and not by else None
+        report = replace(usage_report(source, period, owned, projects, only, by), charges=charges)
+        return written(report, source, directory, settings.name, settings.resource, owned, *origin_of(ledger, settings))
 
 
-def _folder(only: str) -> str:
-    """A name that every file system takes; a digest keeps apart what it writes alike."""
-    return f"{re.sub(r'[^0-9A-Za-z]+', '-', only).strip('-')[:60]}-{sha256(only.encode()).hexdigest()[:8]}"
+def origin_of(ledger: Ledger, settings: OpenStackSource) -> tuple[str, str]:
+    """Return which ledger it is, without a password, and how far it knows a cloud."""
+    mark = ledger.watermark(settings.name)
+    version = f"up to record {mark.seq}, read {mark.at:%Y-%m-%d %H:%M:%S} UTC" if mark else "never read"
+    where = ledger.engine.url.render_as_string(hide_password=True)
+    return f"the ledger {where}, cloud {settings.name}", version
+
+
+def written(
+    report: UsageReport,
+    source: Source,
+    directory: Path,
+    name: str,
+    resource: str,
+    owned: Sequence[Owner],
+    origin: str,
+    version: str,
+) -> Reported:
+    """Write the files of a report of what XDMoD calls `resource`; of a restricted one into a folder of its own."""
+    folder = directory / folder_of(str(report.only)) if report.only else directory
+    card = () if report.charges is None else ((report.charges.rates, report.charges.digest),)
+    made_of = Provenance(origin, version, tuple(source.statements), card)
+    files = write_report(report, source, folder, resource, owners=owned, provenance=made_of)
+    digests = (*card, *((file.name, digest_of(file)) for file in files if file.suffix == ".csv"))
+    return Reported(name, resource, report, tuple(files), replace(made_of, digests=digests))
 
 
 def owner_labels(ledger: Ledger, source: str) -> dict[str, set[Label]]:

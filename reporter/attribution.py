@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache
@@ -19,7 +20,7 @@ from reporter.records import UNKNOWN
 from reporter.restriction import Chosen
 from reporter.sessions import CLIPPED, inserted
 
-__all__ = ["PIECES", "Cut", "Who", "apportioned", "cut_up", "write_members"]
+__all__ = ["PIECES", "Called", "Cut", "Member", "Stretch", "Who", "Whose", "apportioned", "cut_up", "write_members"]
 
 #: The sessions clipped to a period and cut by the tables that `cut_up` makes, as two common table expressions.
 #: One that is not `whole` has several pieces, and is still one to whoever counts sessions.
@@ -27,8 +28,11 @@ PIECES = f"""
 clipped AS ({CLIPPED}),
 pieces AS (
     SELECT
-        clipped.session, clipped.instance, clipped.project, clipped.username, clipped.state, clipped.cores,
+        clipped.session, clipped.instance, clipped.project, clipped.domain, clipped.username, clipped.state,
+        clipped.state_id, clipped.cores,
         CASE WHEN clipped.cores IS NOT NULL THEN clipped.instance_type END AS flavor,
+        CASE WHEN clipped.cores IS NOT NULL THEN clipped.memory_mb END AS memory_mb,
+        CASE WHEN clipped.cores IS NOT NULL THEN clipped.disk_gb END AS disk_gb,
         greatest(clipped.since, cuts.since) AS since,
         least(clipped.until, cuts.until) AS until,
         least(clipped.until, cuts.until) - greatest(clipped.since, cuts.since) AS seconds,
@@ -67,33 +71,86 @@ class Cut(NamedTuple):
     stated: bool
 
 
-class _Row(NamedTuple):
-    project: str | None
-    domain: str | None
+class Stretch(NamedTuple):
+    """A part `[since, until)` of a period, in seconds since 1970, and by number for what its usage counts."""
+
     since: int
     until: int
     cut: int
     who: int
 
 
-def cut_up(
-    cursor: duckdb.DuckDBPyConnection, period: Period, owners: Iterable[Owner], projects: Projects, chosen: Chosen
-) -> tuple[list[Cut], list[Who]]:
-    """Tell the engine whose its sessions are within a period, and return what its numbers `cut` and `who` mean.
+class Whose:
+    """Tells for whom usage counts within a period, and numbers what that can be: `cuts` and `whos`, as they come.
 
-    Makes the table `cuts` for PIECES; what was not chosen is not in it.
+    What was not chosen counts for nobody.
     """
+
+    def __init__(self, period: Period, owners: Iterable[Owner], projects: Projects, chosen: Chosen) -> None:
+        self._first, self._limit = period.seconds
+        self._projects = projects
+        self._chosen = chosen
+        self._owned: dict[Called, list[Owner]] = defaultdict(list)
+        for owner in owners:
+            domain = fitted(owner.label.domain, DOMAIN_WIDTH) if owner.label.domain else None
+            self._owned[fitted(owner.label.name, PROJECT_WIDTH), domain].append(owner)
+        self._cuts, self._whos = dict[Cut, int](), dict[Who, int]()
+
+    @property
+    def cuts(self) -> list[Cut]:
+        """What the numbers `cut` mean."""
+        return list(self._cuts)
+
+    @property
+    def whos(self) -> list[Who]:
+        """What the numbers `who` mean."""
+        return list(self._whos)
+
+    @property
+    def shared(self) -> bool:
+        """Whether there is anything that several fund."""
+        return any(len(cut.parts) > 1 for cut in self._cuts)
+
+    def again(self) -> "Whose":
+        """Return one that knows the same, and has numbered nothing yet."""
+        other = copy(self)
+        other._cuts, other._whos = {}, {}
+        return other
+
+    def stretches(self, called: Called, known: Who | None = None) -> Iterator[Stretch]:
+        """For whom what a session calls its project counts, in order of time; `known` where that is told otherwise."""
+        for who, piece in self._pieces(called, known):
+            since = max(self._first, int(piece.since.timestamp()))
+            until = min(self._limit, int(piece.until.timestamp()))
+            if since < until and self._chosen.has(called[0], piece) and self._chosen.of_pi(who):
+                cut = Cut(who, piece.path, _parts(piece), piece.stated)
+                yield Stretch(
+                    since,
+                    until,
+                    self._cuts.setdefault(cut, len(self._cuts)),
+                    self._whos.setdefault(who, len(self._whos)),
+                )
+
+    def _pieces(self, called: Called, known: Who | None) -> Iterator[tuple[Who, Piece]]:
+        if known is not None:
+            nobodys_own = next(self._projects.pieces(None))
+            yield known, nobodys_own._replace(parts=((known.institution or UNKNOWN, Decimal(1)),))
+            return
+        # A name that stands without a domain is one that no other domain has.
+        nobodys: list[Owner | None] = [None]
+        for owner in self._owned.get(called) or self._owned.get((called[0], None)) or nobodys:
+            yield from ((_who(owner), piece) for piece in self._projects.pieces(owner))
+
+
+def cut_up(cursor: duckdb.DuckDBPyConnection, whose: Whose) -> None:
+    """Tell the engine whose its sessions are within a period: makes the table `cuts` for PIECES, without the rest."""
     found: list[Called] = cursor.execute("SELECT DISTINCT project, domain FROM sessions").fetchall()
-    cuts, whos, rows = dict[Cut, int](), dict[Who, int](), list[_Row]()
-    first, limit = period.seconds
-    for called, owner, piece in _pieces(found, owners, projects):
-        since, until = max(first, int(piece.since.timestamp())), min(limit, int(piece.until.timestamp()))
-        if since < until and chosen.has(called[0], piece):
-            cut = Cut(_who(owner), piece.path, _parts(piece), piece.stated)
-            who = whos.setdefault(cut.who, len(whos))
-            rows.append(_Row(*called, since, until, cuts.setdefault(cut, len(cuts)), who))
-    _insert(cursor, rows)
-    return list(cuts), list(whos)
+    called = sorted(found, key=lambda one: (one[0] or "", one[1] or ""))
+    cursor.execute(
+        "CREATE OR REPLACE TABLE cuts"
+        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
+    )
+    inserted(cursor, "cuts", [(*one, *stretch) for one in called for stretch in whose.stretches(one)])
 
 
 def write_members(cursor: duckdb.DuckDBPyConnection, members: Iterable[Iterable[Member]]) -> list[Member]:
@@ -129,21 +186,6 @@ def _weights(parts: tuple[Decimal, ...]) -> tuple[tuple[int, ...], int]:
     return tuple(int(one * unit) for one in exact), unit
 
 
-def _pieces(
-    found: Iterable[Called], owners: Iterable[Owner], projects: Projects
-) -> Iterator[tuple[Called, Owner | None, Piece]]:
-    owned: dict[Called, list[Owner]] = defaultdict(list)
-    for owner in owners:
-        label = owner.label
-        domain = fitted(label.domain, DOMAIN_WIDTH) if label.domain else None
-        owned[fitted(label.name, PROJECT_WIDTH), domain].append(owner)
-    for called in sorted(found, key=lambda one: (one[0] or "", one[1] or "")):
-        # A name that stands without a domain is one that no other domain has.
-        nobody: list[Owner | None] = [None]
-        for whose in owned.get(called) or owned.get((called[0], None)) or nobody:
-            yield from ((called, whose, piece) for piece in projects.pieces(whose))
-
-
 def _who(owner: Owner | None) -> Who:
     if owner is None:
         return Who(None, None, None)
@@ -156,11 +198,3 @@ def _parts(piece: Piece) -> tuple[tuple[str | None, Decimal], ...]:
 
 def _known(name: str) -> str | None:
     return None if name == UNKNOWN else name
-
-
-def _insert(cursor: duckdb.DuckDBPyConnection, rows: Sequence[_Row]) -> None:
-    cursor.execute(
-        "CREATE OR REPLACE TABLE cuts"
-        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
-    )
-    inserted(cursor, "cuts", rows)

@@ -1,4 +1,4 @@
-"""The two CSV files of a report: its sessions and its sums, each row checked against its schema."""
+"""The sums of a report as CSV files, each row checked against its schema."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,52 +10,13 @@ import jsonschema_rs
 
 import schemas
 from ledger import DataError
-from reporter.periods import Period
-from reporter.records import UNKNOWN, Line, UsageReport
-from reporter.sessions import CLIPPED, bounds, queried
-from reporter.tables import hours
-from usage import Engine
+from reporter.records import UNKNOWN, Line, UsageReport, Used
+from reporter.tables import divisions, groups_of, hours, research
 
-__all__ = ["GUARDED", "cell", "digest_of", "session_rows", "unfit", "usage_rows", "write_csv", "write_rows"]
-
-_SESSIONS = f"""
-WITH clipped AS ({CLIPPED})
-SELECT
-    instance,
-    project,
-    username AS "user",
-    domain,
-    state,
-    strftime(make_timestamp(start_time_ts * 1000000), '%Y-%m-%dT%H:%M:%SZ') AS start,
-    strftime(make_timestamp(end_time_ts * 1000000), '%Y-%m-%dT%H:%M:%SZ') AS "end",
-    end_time_ts - start_time_ts AS seconds,
-    clipped.seconds AS seconds_in_month,
-    core_seconds AS core_seconds_in_month,
-    CASE WHEN cores IS NOT NULL THEN instance_type END AS flavor,
-    cores,
-    CASE WHEN cores IS NOT NULL THEN memory_mb END AS memory_mb,
-    CASE WHEN cores IS NOT NULL THEN disk_gb END AS disk_gb,
-    host,
-    start_event_type_id,
-    end_event_type_id
-FROM clipped
-ORDER BY instance, start_time_ts, start_event_type_id
-"""
-
-_ROWS_AT_ONCE = 10_000
+__all__ = ["GUARDED", "cell", "digest_of", "division_rows", "unfit", "usage_rows", "write_csv", "write_rows"]
 
 #: What makes a spreadsheet take a cell for a formula, in ASCII and full width, and the apostrophe that guards it.
 GUARDED = tuple("=+-@\t\r\n＝＋－＠'")
-
-
-def session_rows(engine: Engine, period: Period) -> Iterator[dict[str, str]]:
-    """Yield a row for each session that touches the period, by instance, start and start event."""
-    with queried(), engine.connection.cursor() as cursor:
-        cursor.execute(_SESSIONS, bounds(period))
-        names = [column[0] for column in cursor.description or ()]
-        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            for row in rows:
-                yield {name: cell(value) for name, value in zip(names, row, strict=True)}
 
 
 def usage_rows(report: UsageReport) -> Iterator[dict[str, str]]:
@@ -63,10 +24,26 @@ def usage_rows(report: UsageReport) -> Iterator[dict[str, str]]:
     return (_usage_row(line) for line in report.lines)
 
 
+def division_rows(report: UsageReport) -> Iterator[dict[str, str]]:
+    """Yield a row for each group of each division; of a research project with all in it, and for what is its own."""
+    for by in divisions(report):
+        if by == "research project":
+            for name, branch in research(report):
+                yield _row({"by": by, "name": name}, branch.total)
+                yield _row({"by": f"{by} itself", "name": name}, branch.own)
+        else:
+            for group in groups_of(report, by):
+                yield _row({"by": by, "name": group.name}, group.used)
+    yield _row({"by": "total", "name": "total"}, report.total)
+
+
 def _usage_row(line: Line) -> dict[str, str]:
-    used = line.used
-    core = None if used.unsized else used.core
-    names = {name: getattr(line, name) for name in ("institution", "pi", "project", "user", "flavor")}
+    return _row({name: getattr(line, name) for name in ("institution", "pi", "project", "user", "flavor")}, line.used)
+
+
+def _row(names: Mapping[str, str | None], used: Used) -> dict[str, str]:
+    """The core hours are unknown where nothing has a known size; what only a part has is in the sum."""
+    core = None if used.unsized and not used.core else used.core
     row: dict[str, Any] = {**names, "servers": used.servers}
     quantities = {
         "active": used.active,
@@ -88,17 +65,17 @@ def cell(value: str | int | None) -> str:
     return f"'{text}" if text.startswith(GUARDED) else text
 
 
-def write_csv(path: Path, schema: str, rows: Iterable[Mapping[str, str]]) -> int:
+def write_csv(path: Path, schema: str, rows: Iterable[Mapping[str, str]], quote: str = '"') -> int:
     """Write rows with a heading and return how many there are. Raises DataError for one that its schema forbids."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        return write_rows(file, schema, rows)
+        return write_rows(file, schema, rows, quote)
 
 
-def write_rows(file: TextIO, schema: str, rows: Iterable[Mapping[str, str]]) -> int:
+def write_rows(file: TextIO, schema: str, rows: Iterable[Mapping[str, str]], quote: str = '"') -> int:
     """Write rows with a heading to a stream, as `write_csv` does."""
     columns, validator, count = list(schemas.load(schema)["properties"]), schemas.validator(schema), 0
     # Of an older Python only this ending makes it quote a carriage return in a name.
-    writer = csv.DictWriter(file, columns, lineterminator="\r\n")
+    writer = csv.DictWriter(file, columns, lineterminator="\r\n", quotechar=quote)
     writer.writeheader()
     for row in rows:
         try:

@@ -1,14 +1,22 @@
 """Files that appear together and whole, or not at all."""
 
 import errno
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from ledger import ConfigurationError, SourceUnavailable, XdmodCloudError
 from ledger.files import flush
 
-__all__ = ["write_together"]
+__all__ = ["folder_of", "write_together"]
+
+
+def folder_of(title: str) -> str:
+    """Return a name for the folder of what has a title, which every file system takes, and which no other title has."""
+    plain = re.sub(r"[^0-9A-Za-z]+", "-", title).strip("-")[:60]
+    return f"{plain}-{sha256(title.encode()).hexdigest()[:8]}"
 
 
 def write_together(directory: Path, names: Sequence[str], write: Callable[..., None]) -> list[Path]:

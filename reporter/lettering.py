@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
-__all__ = ["BOLD", "REGULAR", "codes_shown", "marks_lost", "register_fonts", "shown"]
+__all__ = ["BOLD", "REGULAR", "coded", "codes_shown", "marks_lost", "register_fonts", "shown"]
 
 #: Bitstream Vera comes with ReportLab and is embedded, so that a page looks the same everywhere. It has Latin letters.
 REGULAR, BOLD = "Vera", "VeraBd"
@@ -30,7 +30,24 @@ def _has(character: str) -> bool:
 
 def shown(text: str) -> str:
     """Return ReportLab markup for a text: `Wał<u>e</u>sa` where only a mark is lost, `[U+0416 0443]` for all else."""
+    if text.isascii() and text.isprintable():
+        return escape(text)
     return "".join(_markup(text))
+
+
+def coded(text: str) -> str:
+    """Return plain text for Courier, which is in every reader of PDF: what it lacks is there as `[U+0416]`."""
+    return "".join(
+        character if character.isprintable() and _in_courier(character) else f"[U+{ord(character):04X}]"
+        for character in text
+    )
+
+
+def _in_courier(character: str) -> bool:
+    try:
+        return bool(character.encode("cp1252"))
+    except UnicodeEncodeError:
+        return False
 
 
 def marks_lost(texts: Iterable[str]) -> bool:

@@ -1,6 +1,7 @@
 """The period of a report: a calendar month, or some days, in a time zone."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -17,11 +18,12 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 class Period(Struct, frozen=True):
-    """`[start, end)` in UTC, and what it is called: `2026-10`."""
+    """`[start, end)` in UTC, what it is called, as `2026-10`, and the time zone whose months and days it is made of."""
 
     name: str
     start: datetime
     end: datetime
+    zone: str = "UTC"
 
     @classmethod
     def month(cls, text: str, zone: tzinfo = UTC) -> Self:
@@ -53,17 +55,42 @@ class Period(Struct, frozen=True):
             raise _no_day(last) from None
 
     @classmethod
+    def last_month(cls, zone: tzinfo = UTC, now: datetime | None = None) -> Self:
+        """Return the last month that is over in a time zone."""
+        today = (now or datetime.now(UTC)).astimezone(zone).date()
+        return cls.month(f"{today.replace(day=1) - timedelta(days=1):%Y-%m}", zone)
+
+    @classmethod
     def _of(cls, name: str, text: str, first: date, limit: date, zone: tzinfo) -> Self:
         # Where a day has no midnight, the offset from before the change makes it the moment of the change.
-        start, end = (datetime(one.year, one.month, one.day, tzinfo=zone).astimezone(UTC) for one in (first, limit))
+        start, end = (_begin(one, zone) for one in (first, limit))
         if start < EPOCH:
             raise _too_early(text)
-        return cls(name, start, end)
+        return cls(name, start, end, getattr(zone, "key", "UTC"))
 
     @property
     def seconds(self) -> tuple[int, int]:
         """Start and end as whole seconds since 1970."""
         return int(self.start.timestamp()), int(self.end.timestamp())
+
+    @property
+    def file_name(self) -> str:
+        """What it is called in the name of a file: `2026-10-12_2026-10-18`."""
+        return self.name.replace(" to ", "_")
+
+    def each_day(self) -> Iterator[tuple[date, int, int]]:
+        """Yield its days in its time zone, each with its `[since, until)` in seconds since 1970.
+
+        Where the clocks change, a day has 23 or 25 hours; one that a zone left out is not there.
+        """
+        zone, limit = zone_named(self.zone), self.seconds[1]
+        day, since = self.start.astimezone(zone).date(), self.seconds[0]
+        while since < limit:
+            following = day + timedelta(days=1)
+            until = min(limit, int(_begin(following, zone).timestamp()))
+            if since < until:
+                yield day, since, until
+            day, since = following, until
 
 
 def zone_named(name: str) -> tzinfo:
@@ -76,6 +103,10 @@ def zone_named(name: str) -> tzinfo:
         raise ConfigurationError(
             f'"{name}" is no time zone that this machine knows. Name one as Europe/Berlin, or UTC.'
         ) from error
+
+
+def _begin(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def _day(text: str) -> date:

@@ -1,17 +1,36 @@
 """What a report is made of, as typed records: exact seconds, never rounded."""
 
 from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal
 
 from msgspec import Struct
 
+from reporter.charge_records import Charges
 from reporter.periods import Period
 
-__all__ = ["UNKNOWN", "Branch", "Cell", "Daily", "Group", "Line", "Only", "Portion", "Table", "UsageReport", "Used"]
+__all__ = [
+    "UNKNOWN",
+    "Branch",
+    "By",
+    "Cell",
+    "Daily",
+    "Group",
+    "Line",
+    "Only",
+    "Portion",
+    "Provenance",
+    "Table",
+    "UsageReport",
+    "Used",
+]
 
 #: How a name or a size that nobody knows is shown; in records it is None.
 UNKNOWN = "unknown"
 
-Cell = str | int | float
+Cell = str | int | float | Decimal
+#: What a report can be divided by.
+By = Literal["institution", "PI", "research project", "project", "user", "flavor"]
 
 
 class Used(Struct, frozen=True):
@@ -83,7 +102,7 @@ class Portion(Struct, frozen=True):
 
 
 class Daily(Struct, frozen=True):
-    """The core seconds of one project on one day, in UTC."""
+    """The core seconds of one project on one day of the period's time zone."""
 
     day: date
     project: str | None
@@ -99,12 +118,13 @@ class Only(Struct, frozen=True):
     institution: str | None = None
     project: str | None = None
     user: str | None = None
+    pi: str | None = None
 
     def __bool__(self) -> bool:
-        return (self.institution, self.project, self.user) != (None, None, None)
+        return (self.institution, self.project, self.user, self.pi) != (None,) * 4
 
     def __str__(self) -> str:
-        asked = (("institution", self.institution), ("project", self.project), ("user", self.user))
+        asked = (("institution", self.institution), ("PI", self.pi), ("project", self.project), ("user", self.user))
         return ", ".join(f"{what} {name}" for what, name in asked if name is not None)
 
 
@@ -114,8 +134,11 @@ class UsageReport(Struct, frozen=True):
     A server counts once in each group that it was in, so that servers do not add up where all else does.
     Institutions, PIs and the tree of projects are there where it is known who owns the projects; in institutions each
     project counts by the shares of those who fund it, and `portions` are there where shares are stated. The tree is in
-    its order, the root first. `only` says what the report is restricted to.
-    `first` and `last` are the times between which there are sessions at all, in the period or not.
+    its order, the root first. `only` says what the report is restricted to, and `by` what alone it is divided by; then
+    nothing else is there, but the lines and days of a report that is divided by everything. `charges` are there where
+    there is a rate card for the cloud.
+    `last` is the end of the latest session, no later than that of the period if it has any; `first` is the begin of the
+    earliest one, where the period has none.
     """
 
     period: Period
@@ -132,6 +155,21 @@ class UsageReport(Struct, frozen=True):
     tree: tuple[Branch, ...] = ()
     portions: tuple[Portion, ...] = ()
     only: Only = Only()
+    by: tuple[By, ...] = ()
+    charges: Charges | None = None
+
+
+class Provenance(Struct, frozen=True):
+    """What a report was made of: where its sessions are from, how new that was, what was asked, and digests.
+
+    `query` is what was asked of the engine, statement by statement. `digests` are SHA-256 in hexadecimal of the data
+    that the report shows, by name of the file.
+    """
+
+    source: str
+    version: str
+    query: tuple[str, ...]
+    digests: tuple[tuple[str, str], ...]
 
 
 class Table(Struct, frozen=True):

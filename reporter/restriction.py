@@ -1,7 +1,9 @@
-"""A report of one institution, project or user only."""
+"""A report of one institution, PI, project or user only."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import duckdb
 from msgspec import Struct
@@ -15,7 +17,7 @@ from reporter.periods import Period
 from reporter.records import UNKNOWN, Only
 from reporter.sessions import bounds
 
-__all__ = ["Chosen", "chosen_of", "narrow"]
+__all__ = ["PI", "Chosen", "Names", "chosen_of", "names_of", "narrow"]
 
 #: The sessions of one user, or of all, that have a part in what was cut out of the period.
 _NARROWED = """
@@ -30,6 +32,19 @@ WHERE (NOT $by_user OR username IS NOT DISTINCT FROM $user) AND EXISTS (
 """
 
 
+#: The institution that a PI is at, the PI's name, and what tells apart PIs of one name.
+PI = tuple[str | None, str | None, str | None]
+
+
+class Names(NamedTuple):
+    """What the sessions of a source call their projects and users, and institutions and PIs that it knows itself."""
+
+    projects: set[str]
+    users: set[str]
+    institutions: frozenset[str] = frozenset()
+    pis: frozenset[PI] = frozenset()
+
+
 class Chosen(Struct, frozen=True):
     """What that is, in the terms of owners and sessions; `unknown` is None in a tuple of one."""
 
@@ -37,6 +52,11 @@ class Chosen(Struct, frozen=True):
     key: ProjectKey | None = None
     called: tuple[str | None] | None = None
     user: tuple[str | None] | None = None
+    pis: frozenset[PI] | None = None
+
+    def of_pi(self, pi: PI) -> bool:
+        """Whether what a PI has is in it."""
+        return self.pis is None or pi in self.pis
 
     def has(self, called: str | None, piece: Piece) -> bool:
         """Whether the usage of what a session calls its project is in it, while it counted so."""
@@ -47,15 +67,15 @@ class Chosen(Struct, frozen=True):
         return self.institution is None or any(name == (self.institution[0] or UNKNOWN) for name, _ in piece.parts)
 
 
-def chosen_of(only: Only, cursor: duckdb.DuckDBPyConnection, owners: Iterable[Owner], projects: Projects) -> Chosen:
+def chosen_of(only: Only, known: Names, owners: Iterable[Owner], projects: Projects) -> Chosen:
     """Find what is asked for. Raises ConfigurationError, naming those like it, where there is no such one."""
     institution = key = called = user = None
     owners = list(owners)
     if only.institution is not None:
-        names = projects.institutions | {one.institution for one in owners} | {UNKNOWN}
+        names = projects.institutions | {one.institution for one in owners} | known.institutions | {UNKNOWN}
         institution = _found("institution", only.institution, names)
     if only.user is not None:
-        user = _found("user", only.user, _values(cursor, "username"))
+        user = _found("user", only.user, known.users)
     if only.project is not None:
         keys = projects.called(only.project)
         if len(keys) > 1:
@@ -64,15 +84,41 @@ def chosen_of(only: Only, cursor: duckdb.DuckDBPyConnection, owners: Iterable[Ow
             )
         key = keys[0] if keys else None
         if key is None:
-            names = _values(cursor, "project")
-            called = _found("project", only.project, names | {one.label.name for one in owners}, projects.names)
-    return Chosen(institution, key, called, user)
+            names = known.projects | {one.label.name for one in owners}
+            called = _found("project", only.project, names, projects.names)
+    pis = None if only.pi is None else _pis(only.pi, known, owners)
+    return Chosen(institution, key, called, user, pis)
 
 
 def narrow(cursor: duckdb.DuckDBPyConnection, period: Period, chosen: Chosen) -> None:
     """Leave no other sessions in the engine than those that were chosen."""
     user = {"by_user": chosen.user is not None, "user": chosen.user[0] if chosen.user else None}
     cursor.execute(_NARROWED, bounds(period) | user)
+
+
+def _pis(wanted: str, known: Names, owners: Iterable[Owner]) -> frozenset[PI]:
+    """The PI of that name, or name and institution as reports show it, or identity, wherever it was."""
+    everyone: set[PI] = {(None, None, None), *known.pis}
+    for owner in owners:
+        institution, pi = (None if name == UNKNOWN else name for name in (owner.institution, owner.pi))
+        everyone.add((institution, pi, owner.pi_identity))
+    called: dict[str, set[PI]] = defaultdict(set)
+    for institution, pi, identity in everyone:
+        name = pi or UNKNOWN
+        for label in (name, f"{name}, {institution or UNKNOWN}", identity or name):
+            called[label].add((institution, pi, identity))
+    (found,) = _found("PI", wanted, set(called))
+    meant = called[found or UNKNOWN]
+    if found is not None and len({identity for _, _, identity in meant}) > 1:
+        told = {f"{pi}, {institution or UNKNOWN}" for institution, pi, _ in meant}
+        some = sorted(told if len(told) == len(meant) else {identity or UNKNOWN for _, _, identity in meant})
+        raise ConfigurationError(f'Several PIs are called "{wanted}". Name one as: {"; ".join(some)}.')
+    return frozenset(meant)
+
+
+def names_of(cursor: duckdb.DuckDBPyConnection) -> Names:
+    """Return what the sessions of an engine are called by."""
+    return Names(_values(cursor, "project"), _values(cursor, "username"))
 
 
 def _values(cursor: duckdb.DuckDBPyConnection, column: str) -> set[str]:

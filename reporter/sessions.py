@@ -9,9 +9,10 @@ from hierarchy.owners import Owner
 from ledger import SourceUnavailable
 from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from reporter.periods import Period
+from reporter.quantities import touching
 from usage import rules
 
-__all__ = ["CLIPPED", "OWNED", "bounds", "inserted", "owned_by", "queried"]
+__all__ = ["CLIPPED", "OWNED", "bounds", "days_of", "inserted", "owned_by", "queried"]
 
 #: A session of no length touches the period that its instant is in, though it uses none of it.
 #: Without cores the size is not known: that is how the events of such servers are written.
@@ -25,6 +26,7 @@ SELECT
     CASE instance_state_id
         WHEN {rules.ACTIVE} THEN 'active' WHEN {rules.INACTIVE} THEN 'inactive' WHEN {rules.SHELVED} THEN 'shelved'
         ELSE 'other' END AS state,
+    instance_state_id AS state_id,
     instance_type,
     CASE WHEN num_cores > 0 THEN num_cores END AS cores,
     memory_mb,
@@ -39,7 +41,7 @@ SELECT
     until - since AS seconds,
     CASE WHEN state = 'active' THEN seconds * cores ELSE 0 END AS core_seconds
 FROM sessions
-WHERE start_time_ts < $limit AND (end_time_ts > $first OR start_time_ts >= $first)
+WHERE {touching("$first", "$limit")}
 """
 
 
@@ -91,6 +93,12 @@ def inserted(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[S
         # A column at a time, for the engine takes rows one by one at a thousandth of the speed.
         columns = [list(column) for column in zip(*rows, strict=True)]
         connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+
+
+def days_of(connection: duckdb.DuckDBPyConnection, period: Period) -> None:
+    """Tell the engine the days of a period: makes the table `days`, which are numbered."""
+    connection.execute("CREATE OR REPLACE TABLE days (day BIGINT, since BIGINT, until BIGINT)")
+    inserted(connection, "days", [(number, *day[1:]) for number, day in enumerate(period.each_day())])
 
 
 def bounds(period: Period) -> dict[str, int]:

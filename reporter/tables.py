@@ -3,22 +3,24 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal
 
 from hierarchy.projects import DEFAULT
-from reporter.records import UNKNOWN, Branch, Cell, Group, Table, UsageReport, Used
+from reporter.records import UNKNOWN, Branch, By, Cell, Group, Table, UsageReport, Used
 
-__all__ = ["By", "divisions", "hours", "notes", "research", "usage_table"]
-
-
-By = Literal["institution", "PI", "research project", "project", "user", "flavor"]
+__all__ = ["By", "divisions", "groups_of", "hours", "notes", "research", "usage_table"]
 
 
 def divisions(report: UsageReport) -> tuple[By, ...]:
     """Return what a report is divided by: by owners and in the tree only where these are known."""
-    owned: tuple[By, ...] = ("institution", "PI") if report.institutions else ()
-    tree: tuple[By, ...] = ("research project",) if research(report) else ()
-    return (*owned, *tree, "project", "user", "flavor")
+    there: dict[By, bool] = {
+        "institution": bool(report.institutions),
+        "PI": bool(report.pis),
+        "research project": bool(research(report)),
+        "project": True,
+        "user": True,
+        "flavor": True,
+    }
+    return tuple(by for by, known in there.items() if known and (not report.by or by in report.by))
 
 
 def hours(seconds: int) -> str:
@@ -32,16 +34,12 @@ def usage_table(report: UsageReport, by: By = "project") -> Table:
 
     Where the size of some servers is not known, a last column has the active hours that are in no core hours.
     """
-    title = f"Usage by {by}, {report.period.name} (UTC)" + (f", only {report.only}" if report.only else "")
+    title = f"Usage by {by}, {report.period.name} ({report.period.zone})" + (
+        f", only {report.only}" if report.only else ""
+    )
     if by == "research project":
         return _tree_table(title, report)
-    groups = {
-        "institution": report.institutions,
-        "PI": report.pis,
-        "project": report.projects,
-        "user": report.users,
-        "flavor": report.flavors,
-    }[by]
+    groups = groups_of(report, by)
     heads: tuple[str, ...] = (by, "servers", "active h", "core h", "inactive h", "shelved h", "other h")
     width = len(heads)
     if report.total.unsized:
@@ -49,6 +47,18 @@ def usage_table(report: UsageReport, by: By = "project") -> Table:
         width += 1
     rows = (*(_cells(name_of(group), group.used) for group in groups), _cells("total", report.total))
     return Table(title, heads, tuple(row[:width] for row in rows))
+
+
+def groups_of(report: UsageReport, by: By) -> tuple[Group, ...]:
+    """Return the groups of any division but the tree of projects."""
+    groups: dict[By, tuple[Group, ...]] = {
+        "institution": report.institutions,
+        "PI": report.pis,
+        "project": report.projects,
+        "user": report.users,
+        "flavor": report.flavors,
+    }
+    return groups[by]
 
 
 def _tree_table(title: str, report: UsageReport) -> Table:
@@ -94,6 +104,8 @@ def notes(report: UsageReport) -> tuple[str, ...]:
     if not report.total.sessions:
         return (_nothing(report),)
     said = []
+    if {"institution", "PI"} & {*report.by} and not report.institutions and not report.pis:
+        said.append("No institution and no PI is known to own any of it. First: xdmod-cloud collect hierarchy")
     if report.portions:
         said.append(
             "Institutions that fund a project together have its hours by their shares, as these were at the time."
@@ -127,10 +139,10 @@ def _nothing(report: UsageReport) -> str:
     if report.only:
         return f"No session of {report.only} in {report.period.name}."
     if report.first is None or report.last is None:
-        return f"No session in {report.period.name}: the event files that were read hold no session at all."
+        return f"No session in {report.period.name}: what was read holds no session at all."
     return (
-        f"No session in {report.period.name}. The event files that were read hold sessions from {_utc(report.first)} "
-        f"to {_utc(report.last)}; if servers ran in {report.period.name}, read its event files too."
+        f"No session in {report.period.name}. What was read holds sessions from {_utc(report.first)} "
+        f"to {_utc(report.last)}; if servers ran in {report.period.name}, read what was recorded then, too."
     )
 
 

@@ -1,8 +1,8 @@
-"""Sessions to who used what in a month: by institution, PI, project, user, flavor and day, and in the tree."""
+"""Sessions to who used what in a period: by institution, PI, project, user, flavor and day, and in the tree."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from operator import add
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,33 +11,16 @@ import duckdb
 from hierarchy.owners import Owner
 from hierarchy.projects import Projects
 from ledger.ownership import ProjectKey
-from ledger.times import EPOCH
-from reporter.attribution import PIECES, Cut, Member, Who, apportioned, cut_up, write_members
+from reporter.attribution import Cut, Member, Who, Whose, apportioned, write_members
+from reporter.engine_sessions import EngineSessions
 from reporter.periods import Period
-from reporter.records import UNKNOWN, Branch, Daily, Group, Line, Only, Portion, UsageReport, Used
-from reporter.restriction import Chosen, chosen_of, narrow
-from reporter.sessions import bounds, queried
+from reporter.records import UNKNOWN, Branch, By, Daily, Group, Line, Only, Portion, UsageReport, Used
+from reporter.restriction import Chosen, chosen_of
+from reporter.sessions import queried
+from reporter.source import Asked, Row, Source
 from usage import Engine
 
-__all__ = ["usage_report"]
-
-#: What each server used, cut by cut: the quantities of Used in its order, and its sessions that are in one cut only.
-_SEEN = f"""
-CREATE OR REPLACE TEMP TABLE seen AS
-WITH {PIECES}
-SELECT
-    cut, who, project, username, flavor, instance,
-    coalesce(sum(seconds) FILTER (state = 'active'), 0) AS active,
-    coalesce(sum(seconds * cores) FILTER (state = 'active'), 0) AS core,
-    coalesce(sum(seconds) FILTER (state = 'inactive'), 0) AS inactive,
-    coalesce(sum(seconds) FILTER (state = 'shelved'), 0) AS shelved,
-    coalesce(sum(seconds) FILTER (state = 'other'), 0) AS other,
-    coalesce(sum(seconds) FILTER (state = 'active' AND cores IS NULL), 0) AS unsized,
-    count(*) FILTER (whole) AS sessions,
-    list(session) FILTER (NOT whole) AS cut_sessions
-FROM pieces
-GROUP BY ALL
-"""
+__all__ = ["asked_of", "usage_report"]
 
 _SUMMED = """
 SELECT cut, project, username, flavor, sum(active), sum(core), sum(inactive), sum(shelved), sum(other), sum(unsized)
@@ -45,9 +28,9 @@ FROM seen
 GROUP BY cut, project, username, flavor ORDER BY ALL NULLS LAST
 """
 
-#: Each grouping by what GROUPING() says of it: a bit for each of who, project, username and flavor that is summed over.
-_LINES, _PIS, _PROJECTS, _USERS, _FLAVORS, _TOTAL = 0b0000, 0b0111, 0b1011, 0b1101, 0b1110, 0b1111
-_BITS = (0b1000, 0b0100, 0b0010, 0b0001)
+#: What sums are by; each is told apart from the others by its name, and by the names of its groups.
+_LINES, _PIS, _PROJECTS, _USERS, _FLAVORS, _TOTAL = "line", "PI", "project", "user", "flavor", "total"
+_INSTITUTION, _OWN, _WITHIN = "institution", "own", "within"
 
 #: Servers and sessions; each counts once in a group, however it was cut.
 _COUNT = """
@@ -56,28 +39,19 @@ _COUNT = """
     + coalesce(len(list_distinct(flatten(list(cut_sessions) FILTER (cut_sessions IS NOT NULL)))), 0)
 """
 
-_COUNTED = f"""
-SELECT GROUPING(who, project, username, flavor), who, project, username, flavor, {_COUNT}
-FROM seen
-GROUP BY GROUPING SETS ((who, project, username, flavor), (who), (project), (username), (flavor), ())
-"""
+#: The columns that sessions tell themselves, or that one of their projects has at a time.
+_COLUMNS = {
+    _LINES: ("who", "project", "username", "flavor"),
+    _PIS: ("who",),
+    _PROJECTS: ("project",),
+    _USERS: ("username",),
+    _FLAVORS: ("flavor",),
+    _TOTAL: (),
+}
 
 _MEMBERS = f"SELECT member, {_COUNT} FROM seen JOIN members USING (cut) GROUP BY member"
 
-_DAILY = f"""
-WITH {PIECES},
-shares AS (
-    SELECT *, unnest(range(since // 86400, (until - 1) // 86400 + 1)) AS day
-    FROM pieces WHERE state = 'active' AND seconds * cores > 0
-)
-SELECT cut, day, project, sum((least(until, (day + 1) * 86400) - greatest(since, day * 86400)) * cores)
-FROM shares GROUP BY ALL ORDER BY ALL NULLS LAST
-"""
-
-_REACH = "SELECT min(start_time_ts), max(end_time_ts) FROM sessions"
-
 _EVERYTHING = Only()
-_INSTITUTION, _OWN, _WITHIN = "institution", "own", "within"
 
 #: The times of Used, from active on.
 _Times = tuple[int, ...]
@@ -100,47 +74,69 @@ class _Part(NamedTuple):
 
 
 def usage_report(
-    engine: Engine,
+    sessions: Engine | Source,
     period: Period,
     owners: Sequence[Owner] = (),
     projects: Projects | None = None,
     only: Only = _EVERYTHING,
+    by: Sequence[By] = (),
 ) -> UsageReport:
-    """Sum up what the engine's sessions used within a period; by owners and in the tree, too, if there are any.
+    """Sum up what sessions used within a period; by owners and in the tree, too, if there are any.
 
     A session counts with the seconds it has in `[start, end)`. XDMoD counts one second more where a session goes on
     after the end of a month or day, so that its sums are larger by at most that. Core hours are of active time only.
-    With `only`, no other sessions stay in the engine. Raises ConfigurationError for what is in `only` but not there.
+    With `only`, no other sessions stay in an engine; with `by`, nothing but these divisions is made. Raises
+    ConfigurationError for what is in `only` but not there.
     """
+    source = EngineSessions(sessions) if isinstance(sessions, Engine) else sessions
     projects = projects or Projects()
-    with queried(), engine.connection.cursor() as cursor:
-        reach = cursor.execute(_REACH).fetchall()[0]
-        chosen = chosen_of(only, cursor, owners, projects) if only else Chosen()
-        cuts, whos = cut_up(cursor, period, owners, projects, chosen)
-        if only:
-            narrow(cursor, period, chosen)
-        cursor.execute(_SEEN, bounds(period))
-        parts = list(_parts(cursor.execute(_SUMMED).fetchall(), cuts, chosen))
-        counts = _counts(cursor, whos) | _member_counts(cursor, cuts)
-        daily = cursor.execute(_DAILY, bounds(period)).fetchall()
-    known = bool(owners) or any(cut.stated for cut in cuts)
+    asked = asked_of(source, period, owners, projects, only, by)
+    with queried(), source.connection.cursor() as cursor:
+        source.see(cursor, asked)
+        cuts = asked.whose.cuts
+        parts = list(_parts(cursor.execute(_SUMMED).fetchall(), cuts, asked.chosen))
+        counts = _counts(cursor, asked) | _member_counts(cursor, cuts)
+        daily = () if by else _days(source.daily(cursor, asked), cuts, asked)
+        first, last = source.reach(asked)
+    counted = counts[_TOTAL,] != (0, 0)
+    stated = any(part.cut.stated for part in parts)
+    known = bool(owners) or source.owned or stated
     total = _summed(parts, lambda _: (_TOTAL,))
+
+    def groups(what: By, *key: Any) -> tuple[Group, ...]:
+        return _groups(parts, counts, *key) if not by or what in by else ()
+
     return UsageReport(
         period=period,
         total=_used(counts, (_TOTAL,), total.get((_TOTAL,), _NONE)),
-        lines=_lines(parts, counts),
-        institutions=_groups(parts, counts, lambda part: (_INSTITUTION, part.institution)) if known else (),
-        pis=_groups(parts, counts, lambda part: (_PIS, part.cut.who), _pi) if known else (),
-        projects=_groups(parts, counts, lambda part: (_PROJECTS, part.project)),
-        users=_groups(parts, counts, lambda part: (_USERS, part.user)),
-        flavors=_groups(parts, counts, lambda part: (_FLAVORS, part.flavor)),
-        daily=_days(daily, cuts, chosen),
-        first=_time(reach[0]),
-        last=_time(reach[1]),
-        tree=_tree(parts, counts, projects) if known else (),
-        portions=_portions(parts, projects) if any(cut.stated for cut in cuts) else (),
+        lines=() if by else _lines(parts, counts),
+        institutions=groups("institution", lambda part: (_INSTITUTION, part.institution)) if known else (),
+        pis=groups("PI", lambda part: (_PIS, part.cut.who), _pi) if known else (),
+        projects=groups("project", lambda part: (_PROJECTS, part.project)),
+        users=groups("user", lambda part: (_USERS, part.user)),
+        flavors=groups("flavor", lambda part: (_FLAVORS, part.flavor)),
+        daily=daily,
+        first=None if counted else _time(first),
+        last=_time(min(last, period.seconds[1]) if counted and last is not None else last),
+        tree=_tree(parts, counts, projects) if known and (not by or "research project" in by) else (),
+        portions=_portions(parts, projects) if stated and (not by or "institution" in by) else (),
         only=only,
+        by=asked.by,
     )
+
+
+def asked_of(
+    source: Source,
+    period: Period,
+    owners: Sequence[Owner] = (),
+    projects: Projects | None = None,
+    only: Only = _EVERYTHING,
+    by: Sequence[By] = (),
+) -> Asked:
+    """Return what a report asks of its sessions. Raises ConfigurationError for what is in `only` but not there."""
+    projects = projects or Projects()
+    chosen = chosen_of(only, source.names(), owners, projects) if only else Chosen()
+    return Asked(period, Whose(period, owners, projects, chosen), chosen, tuple(by))
 
 
 def _parts(rows: Iterable[tuple[Any, ...]], cuts: Sequence[Cut], chosen: Chosen) -> Iterator[_Part]:
@@ -154,13 +150,17 @@ def _parts(rows: Iterable[tuple[Any, ...]], cuts: Sequence[Cut], chosen: Chosen)
                 yield _Part(cut, institution, stated, project, user, flavor, tuple(own))
 
 
-def _counts(cursor: duckdb.DuckDBPyConnection, whos: Sequence[Who]) -> dict[Hashable, tuple[int, int]]:
+def _counts(cursor: duckdb.DuckDBPyConnection, asked: Asked) -> dict[Hashable, tuple[int, int]]:
     """Servers and sessions of each grouping, by it and the names that it is by."""
-    counts = dict[Hashable, tuple[int, int]]()
-    for grouping, who, *names, servers, sessions in cursor.execute(_COUNTED).fetchall():
-        values = (None if who is None else whos[who], *names)
-        by = (value for bit, value in zip(_BITS, values, strict=True) if not grouping & bit)
-        counts[grouping, *by] = (servers, sessions)
+    counts, whos = dict[Hashable, tuple[int, int]](), asked.whose.whos
+    for what, columns in _COLUMNS.items():
+        if not asked.by or what == _TOTAL or what in asked.by:
+            names = ", ".join(columns)
+            counted = f"SELECT {_COUNT} {names and ', '}{names} FROM seen {names and 'GROUP BY '}{names}"
+            for servers, sessions, *values in cursor.execute(counted).fetchall():
+                if "who" in columns:
+                    values[0] = whos[values[0]]
+                counts[what, *values] = (servers, sessions)
     return counts
 
 
@@ -195,7 +195,7 @@ def _used(counts: _Counts, key: Hashable, times: _Times) -> Used:
 def _lines(parts: Iterable[_Part], counts: _Counts) -> tuple[Line, ...]:
     sums = _summed(parts, lambda part: (_LINES, part.cut.who, part.project, part.user, part.flavor))
 
-    def named(key: tuple[int, Who, str | None, str | None, str | None]) -> tuple[tuple[bool, str], ...]:
+    def named(key: tuple[str, Who, str | None, str | None, str | None]) -> tuple[tuple[bool, str], ...]:
         _, who, *rest = key
         return tuple((name is None, name or "") for name in (who.institution, who.pi, *rest, who.identity))
 
@@ -247,20 +247,17 @@ def _portions(parts: Iterable[_Part], projects: Projects) -> tuple[Portion, ...]
     return tuple(Portion(*key[:2], projects.title(key[1]), key[2], *sums[key]) for key in ordered)
 
 
-def _days(rows: Iterable[tuple[Any, ...]], cuts: Sequence[Cut], chosen: Chosen) -> tuple[Daily, ...]:
+def _days(rows: Iterable[Row], cuts: Sequence[Cut], asked: Asked) -> tuple[Daily, ...]:
     """The core seconds of days, each divided by itself where only one institution's part is asked for."""
     sums: dict[tuple[int, str | None], int] = defaultdict(int)
     for number, day, project, core in rows:
         institutions, shares = zip(*cuts[number].parts, strict=True)
         for institution, own in zip(institutions, apportioned(core, shares), strict=True):
-            if chosen.institution in (None, (institution,)):
+            if asked.chosen.institution in (None, (institution,)):
                 sums[day, project] += own
+    days = [day for day, *_ in asked.period.each_day()]
     ordered = sorted(sums, key=lambda key: (key[0], key[1] is None, key[1] or ""))
-    return tuple(Daily(_day(day), project, sums[day, project]) for day, project in ordered)
-
-
-def _day(number: int) -> date:
-    return (EPOCH + timedelta(days=number)).date()
+    return tuple(Daily(days[day], project, sums[day, project]) for day, project in ordered)
 
 
 def _time(seconds: int | None) -> datetime | None:

@@ -8,9 +8,11 @@ XDMoD aggregates into.
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
+import pymysql
+from pymysql.cursors import SSCursor
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.engine import URL, Engine, make_url
 from sqlalchemy.exc import (
@@ -40,7 +42,7 @@ from usage.statistics import (
     query,
 )
 
-__all__ = ["VERSIONS", "Warehouse", "grants"]
+__all__ = ["REPORTS", "VERSIONS", "Warehouse", "grants"]
 
 _SESSIONS = "modw_cloud.session_records"
 #: What of a session every version has and is read here.
@@ -61,6 +63,31 @@ VERSIONS = {
 #: Where capacities are: since 11.0 those of resource_specs.json, with their percent; before, those of hypervisors.
 _SPECS = {"11.0": ("modw.resourcespecs", "modw.resource_allocated")}
 _HOSTS = ("modw_cloud.cloud_resource_specs",)
+#: What reports are made of, beside sessions.
+REPORTS = {
+    "usage": frozenset(
+        {
+            *("modw_cloud.account", "modw_cloud.domains", "modw_cloud.host", "modw_cloud.instance"),
+            *("modw_cloud.instance_type", "modw.organization", "modw.piperson", "modw.resourcefact"),
+            "modw.systemaccount",
+        }
+    ),
+    "verify": frozenset(
+        {
+            *("modw_cloud.account", "modw_cloud.domains", "modw_cloud.host", "modw_cloud.instance"),
+            *("modw_cloud.instance_type", "modw.fieldofscience_hierarchy", "modw.resourcefact", "modw.systemaccount"),
+        }
+    ),
+    "jobs": frozenset(
+        {
+            *("mod_hpcdb.hpcdb_jobs", "mod_hpcdb.hpcdb_accounts", "mod_hpcdb.hpcdb_people", "mod_hpcdb.hpcdb_requests"),
+            *("mod_hpcdb.hpcdb_principal_investigators", "mod_hpcdb.hpcdb_resources"),
+        }
+    ),
+}
+_ROWS_AT_ONCE = 10_000
+#: How long a text may be that the database puts together, in bytes.
+_LONGEST = 1 << 30
 #: The end of what has none, in seconds since 1970.
 _FOREVER = 9_999_999_999
 
@@ -121,6 +148,9 @@ FROM modw.storagefact AS sr
     ),
 }
 
+#: The driver's own errors that say that the database does not answer.
+_UNAVAILABLE = (pymysql.OperationalError, pymysql.InternalError, pymysql.InterfaceError)
+
 #: What MariaDB's numbers of errors come to.
 _DENIED = (1142, 1143)
 _NO_LOGIN = (1044, 1045, 1698)
@@ -153,6 +183,7 @@ class Warehouse:
         try:
             with _explained(engine.url), engine.connect() as connection:
                 connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
+                connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {_LONGEST}")
                 connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
                 yield cls(connection, _version(connection))
         finally:
@@ -196,6 +227,52 @@ class Warehouse:
             f" FROM {_HOSTS[0]} WHERE end_date_ts IS NOT NULL GROUP BY resource_id, start_date_ts, end_date_ts"
         )
         return cores, [Span(resource, 0, _FOREVER, 100) for resource in {span.resource_id for span in cores}]
+
+    @property
+    def state(self) -> str:
+        """The SQL of the state of a session `sr`: its own, or before 10.5 that of its start event."""
+        return "sr.instance_state_id" if "instance_state_id" in VERSIONS[self.version] else _STATE_OF_START
+
+    @property
+    def tells_organizations(self) -> bool:
+        """Whether a session names the organization of its PI."""
+        return "piperson_organization_id" in VERSIONS[self.version]
+
+    def stream(self, statement: str, values: Mapping[str, Any] | None = None) -> Iterator[Sequence[Any]]:
+        """Yield rows as the database sends them; nothing else can be asked until the last one has come."""
+        asked = text(statement).execution_options(stream_results=True, yield_per=_ROWS_AT_ONCE)
+        yield from self._connection.execute(asked, dict(values or {}))
+
+    def ask(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        """Return all rows of what is asked."""
+        return self._rows(statement, values)
+
+    def texts(self, statement: str, at_once: int = _ROWS_AT_ONCE) -> Iterator[list[str]]:
+        """Yield the texts that are the only column of each row, many at once, as the database sends them.
+
+        Nothing else can be asked until the last one has come.
+        """
+        # Of the driver itself: what lies between takes longer than all else for a row of one text.
+        cursor = self._connection.connection.cursor(SSCursor)
+        try:
+            cursor.execute(statement)
+            while rows := cursor.fetchmany(at_once):
+                yield [said for (said,) in rows]
+            cursor.close()
+        except pymysql.MySQLError as error:
+            kind = OperationalError if isinstance(error, _UNAVAILABLE) else DBAPIError
+            raise kind(None, None, error) from error
+
+    @property
+    def host(self) -> str:
+        """Where it is, as its URL says it."""
+        return self._connection.engine.url.host or "localhost"
+
+    @property
+    def written(self) -> datetime | None:
+        """When XDMoD last wrote a session (UTC); None where it has none."""
+        ((seconds,),) = self._rows(f"SELECT UNIX_TIMESTAMP(MAX(last_modified)) FROM {_SESSIONS}")
+        return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)
 
     def of(self, realm: Realm) -> "Warehouse | _Part":
         """Return what can be asked for the statistics of a realm; that of the cloud is asked here."""
@@ -267,11 +344,13 @@ def _periods(unit: Unit) -> str:
     )
 
 
-def grants(account: str, version: str = "11.0", realms: Collection[str] = (CLOUD.name,)) -> list[str]:
-    """Return the GRANT statements that an account needs for every statistic of the realms, and no more than these.
+def grants(
+    account: str, version: str = "11.0", realms: Collection[str] = (CLOUD.name,), reports: Collection[str] = ()
+) -> list[str]:
+    """Return the GRANT statements that an account needs for all statistics of realms and for reports, and no others.
 
     `account` is written as user@host, with or without quotes. Raises ConfigurationError for anything else, and for a
-    version or a realm that is not known.
+    version, a realm or a report that is not known.
     """
     user, _, host = account.rpartition("@")
     if not user or not re.fullmatch(r"[\w.%:/-]+", host.strip("'")) or not re.fullmatch(r"[\w.@-]+", user.strip("'")):
@@ -281,9 +360,13 @@ def grants(account: str, version: str = "11.0", realms: Collection[str] = (CLOUD
     unknown = sorted(set(realms) - REALMS.keys())
     if unknown:
         raise ConfigurationError(f"There is no realm {unknown[0]} here (there are: {', '.join(REALMS)}).")
+    unknown = sorted(set(reports) - REPORTS.keys())
+    if unknown:
+        raise ConfigurationError(f"There is no report {unknown[0]} of XDMoD here (there are: {', '.join(REPORTS)}).")
     # Sessions tell the version, whatever is asked.
-    tables = {_SESSIONS, *(f"modw.{name}s" for name in UNITS)}.union(
-        *(_tables(REALMS[name], version) for name in realms)
+    calendar = {f"modw.{name}s" for name in UNITS} if realms else set()
+    tables = {_SESSIONS, *calendar}.union(
+        *(_tables(REALMS[name], version) for name in realms), *(REPORTS[name] for name in reports)
     )
     whom = f"'{user.strip(chr(39))}'@'{host.strip(chr(39))}'"
     return [f"GRANT SELECT ON {table} TO {whom};" for table in sorted(tables)]
@@ -367,7 +450,7 @@ def _explain(at: str, error: DBAPIError) -> XdmodCloudError:
 def _denied(at: str, words: str) -> str:
     named, account = _NAMED_TABLE.search(words), _ACCOUNT.search(words)
     whom = account[0] if account else "USER@HOST"
-    tables = [line.split()[3] for line in grants("any@any", realms=REALMS)] + list(_HOSTS)
+    tables = [line.split()[3] for line in grants("any@any", realms=REALMS, reports=REPORTS)] + list(_HOSTS)
     wanted = named["table"] if named else ""
     schema = named["schema"] if named else None
     table = next(

@@ -1,45 +1,104 @@
 """A report into its files: sessions, sums and shares as CSV, and the PDF."""
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from ledger import DataError
-from reporter.csvs import digest_of, session_rows, usage_rows, write_csv
+from msgspec.structs import replace
+
+from hierarchy.owners import Owner
+from reporter.charge_tables import charge_rows, charge_sections
+from reporter.csvs import digest_of, division_rows, usage_rows, write_csv
+from reporter.engine_sessions import EngineSessions
 from reporter.files import write_together
-from reporter.pdf import write_pdf
-from reporter.records import UsageReport
+from reporter.pdf import Section, write_pdf
+from reporter.records import Provenance, UsageReport
+from reporter.session_list import heading
 from reporter.shares import share_rows
+from reporter.source import Source
 from usage import Engine
 
 __all__ = ["write_report"]
 
+_Write = Callable[[Path], object]
+
 
 def write_report(
-    report: UsageReport, engine: Engine, directory: Path, resource: str, *, title: str = "Cloud usage"
+    report: UsageReport,
+    sessions: Engine | Source,
+    directory: Path,
+    resource: str,
+    *,
+    owners: Sequence[Owner] = (),
+    title: str = "Cloud usage",
+    provenance: Provenance | None = None,
+    more: Mapping[str, _Write] | None = None,
+    sections: Sequence[Section] = (),
 ) -> list[Path]:
-    """Write sessions-MONTH.csv, usage-MONTH.csv and usage-MONTH.pdf, all or none, and return their paths.
+    """Write sessions-PERIOD.csv, usage-PERIOD.csv and usage-PERIOD.pdf, all or none, and return their paths.
 
-    Where shares are stated for some of the projects, there is shares-MONTH.csv, too; else none of before is left.
-    `resource` is what the cloud is called. The same sessions give the same bytes.
+    Where shares are stated for some of the projects, there is shares-PERIOD.csv, too, and where there are charges,
+    charges-PERIOD.csv; else none of before is left. What
+    is divided by some things only is in usage-by-THESE-PERIOD.csv and .pdf alone. `resource` is what the cloud is
+    called. `more` are other CSV files by name, and `sections` what else the PDF has. The same sessions give the same
+    bytes. Raises DataError where the sessions are no longer those of the report.
     """
-    month = report.period.name
+    source = EngineSessions(sessions) if isinstance(sessions, Engine) else sessions
+    made_of = provenance or Provenance(resource, _reach(report), tuple(source.statements), ())
+    writers = {**_writers(report, source, resource, owners), **(more or {})}
+    pdf = _stem(report) + ".pdf"
 
-    def write(sessions: Path, usage: Path, *others: Path) -> None:
-        count = write_csv(sessions, "report-sessions-csv", session_rows(engine, report.period))
-        if count != report.total.sessions:
-            raise DataError(
-                f"The report of {month} is of {report.total.sessions:,} sessions, but the engine now has {count:,}. "
-                "It read other files since; make the report again."
-            )
-        write_csv(usage, "usage-csv", usage_rows(report))
-        for path in others[:-1]:
-            write_csv(path, "shares-report-csv", share_rows(report))
-        write_pdf(others[-1], report, resource, title, digest_of(sessions))
+    def write(*parts: Path) -> None:
+        for fill, part in zip(writers.values(), parts, strict=False):
+            fill(part)
+        digests = tuple((name, digest_of(part)) for name, part in zip(writers, parts, strict=False))
+        whole = replace(made_of, digests=(*made_of.digests, *digests))
+        charged = charge_sections(report.charges) if report.charges is not None else ()
+        write_pdf(parts[-1], report, resource, title, whole, more=(*charged, *sections))
 
-    shares = f"shares-{month}.csv"
-    also = (shares,) if report.portions else ()
-    paths = write_together(
-        directory, (f"sessions-{month}.csv", f"usage-{month}.csv", *also, f"usage-{month}.pdf"), write
-    )
-    if not also:
-        (directory / shares).unlink(missing_ok=True)
+    paths = write_together(directory, [*writers, pdf], write)
+    if not report.by:
+        for name in {_shares(report), _charges(report)} - writers.keys():
+            (directory / name).unlink(missing_ok=True)
     return paths
+
+
+def _writers(report: UsageReport, source: Source, resource: str, owners: Sequence[Owner]) -> dict[str, _Write]:
+    """What fills each of the CSV files, by name."""
+    usage = f"{_stem(report)}.csv"
+    if report.by:
+        return {usage: lambda path: write_csv(path, "usage-by-csv", division_rows(report))}
+
+    def write_sessions(path: Path) -> None:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.write(heading())
+            file.writelines(source.lines(resource, report, owners))
+
+    writers: dict[str, _Write] = {
+        f"sessions-{report.period.file_name}.csv": write_sessions,
+        usage: lambda path: write_csv(path, "usage-csv", usage_rows(report)),
+    }
+    if report.portions:
+        writers[_shares(report)] = lambda path: write_csv(path, "shares-report-csv", share_rows(report))
+    charges = report.charges
+    if charges is not None:
+        writers[_charges(report)] = lambda path: write_csv(path, "charges-csv", charge_rows(charges))
+    return writers
+
+
+def _stem(report: UsageReport) -> str:
+    if not report.by:
+        return f"usage-{report.period.file_name}"
+    divisions = "-".join(by.lower() for by in report.by if by != "research project")
+    return f"usage-by-{divisions}-{report.period.file_name}"
+
+
+def _shares(report: UsageReport) -> str:
+    return f"shares-{report.period.file_name}.csv"
+
+
+def _charges(report: UsageReport) -> str:
+    return f"charges-{report.period.file_name}.csv"
+
+
+def _reach(report: UsageReport) -> str:
+    return f"sessions up to {report.last:%Y-%m-%d %H:%M:%S} UTC" if report.last else "no session"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["tests.real.mariadb", "tests.real.coldfront.server"]
+pytest_plugins = ["tests.real.mariadb", "tests.real.coldfront.server", "tests.real.prometheus.server"]
 
 #: Open XDMoD's own schemas, inputs and recorded outputs (LGPL), read where they lie and never copied.
 XDMOD_DATA = Path(os.environ.get("XDMOD_DATA", Path(__file__).parents[2] / "shared" / "data" / "xdmod"))

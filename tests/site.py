@@ -116,7 +116,7 @@ class Site:
 
     def opened(self) -> tuple[Ledger, Configuration]:
         configuration = load(self.folder / "xdmod-cloud.toml")
-        return Ledger.open(configuration.ledger_url), configuration
+        return Ledger.open(configuration.ledger_url, configuration.ledger_archive), configuration
 
     def round(self, at: datetime, *, sweep: bool = False) -> None:
         """Collect and export at a moment of the cloud's clock."""

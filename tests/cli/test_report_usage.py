@@ -85,7 +85,7 @@ def test_restricted(site: Site) -> None:
     words = ("report", "usage", "--month", "2026-10", "--output", str(site.folder / "reports"), "--json")
     full = json.loads(call(site, *words).stdout)[0]
     part = json.loads(call(site, *words, "--project", "science", "--institution", "unfunded").stdout)[0]
-    assert part["report"]["only"] == {"institution": "unfunded", "project": "science", "user": None}
+    assert part["report"]["only"] == {"institution": "unfunded", "pi": None, "project": "science", "user": None}
     assert not set(part["files"]) & set(full["files"])
     assert {group["name"] for group in part["report"]["projects"]} == {"galaxy-formation"}
     (unfunded,) = (one for one in full["report"]["institutions"] if one["name"] == "unfunded")

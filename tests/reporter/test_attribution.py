@@ -310,7 +310,7 @@ def test_the_pdf_says_how_it_was_shared(desk: Desk, tmp_path: Path) -> None:
     report = restricted(desk, Only(project="biology"))
     pdf = write_report(report, desk.engine, tmp_path, "sim")[-1]
     text = subprocess.run(["pdftotext", "-layout", pdf, "-"], check=True, capture_output=True, text=True).stdout
-    for said in ("sim · only project biology · from", "By institution", "unfunded", "U›A", "by shares"):
+    for said in ("Only project biology", "By institution", "unfunded", "U›A", "by shares"):
         assert said.replace(" ", "") in text.replace(" ", "")
 
 

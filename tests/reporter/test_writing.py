@@ -46,12 +46,17 @@ def test_sessions(desk: Desk, tmp_path: Path) -> None:
         "project": "physics",
         "user": "ada",
         "domain": "Default",
+        "resource": "Test cloud",
+        "institution": "unknown",
+        "pi": "unknown",
         "state": "active",
         "start": "2026-09-30T20:00:00Z",
         "end": "2026-10-01T04:00:00Z",
         "seconds": "28800",
-        "seconds_in_month": "14400",
-        "core_seconds_in_month": "28800",
+        "counted_from": "2026-10-01T00:00:00Z",
+        "counted_to": "2026-10-01T04:00:00Z",
+        "seconds_in_period": "14400",
+        "core_seconds_in_period": "28800",
         "flavor": "m1.small",
         "cores": "2",
         "memory_mb": "4096",
@@ -83,7 +88,7 @@ def test_rows_are_as_their_schemas_have_them(desk: Desk, tmp_path: Path) -> None
     """What was written, read back, is valid, in the columns and the order of its schema."""
     history = (*life(), *life("i-2", 'Ж, "x"\n', flavor="unknown", cores=0), *life("i-3", None, user="=x"))
     sessions, usage, _ = write_report(desk.report(*history), desk.engine, tmp_path, "Test cloud")
-    for path, schema in ((sessions, "report-sessions-csv"), (usage, "usage-csv")):
+    for path, schema in ((sessions, "session-list-csv"), (usage, "usage-csv")):
         read = rows(path)
         assert len(read) == 3
         for row in read:
@@ -106,7 +111,7 @@ def test_a_failure_changes_nothing(desk: Desk, tmp_path: Path, monkeypatch: pyte
     }
     later = desk.report(*life(), *life("i-2"))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("reporter.writing.write_pdf", full)

@@ -1,0 +1,31 @@
+"""What the reports that charge share: the rate cards, named in the configuration or on the command line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from operations.charges import read_cards
+from operations.configuration import Configuration
+from reporter.charges import Rates
+
+__all__ = ["cards_of", "rates_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def rates_option(command: F) -> F:
+    """Give a command the option that `cards_of` takes."""
+    return click.option(
+        "--rates",
+        multiple=True,
+        metavar="FILE",
+        type=click.Path(path_type=Path, dir_okay=False),
+        help="A rate card, to charge by it; may be given again [default: those of the configuration].",
+    )(command)
+
+
+def cards_of(rates: tuple[Path, ...], configuration: Configuration) -> tuple[Rates, ...]:
+    """Read the rate cards that are named; else those of the configuration. Raises as `read_cards` does."""
+    return read_cards(rates or configuration.rates)

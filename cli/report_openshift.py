@@ -1,0 +1,75 @@
+"""`xdmod-cloud report openshift`: what pods used, and what that comes to."""
+
+from pathlib import Path
+
+import click
+
+from cli.auditing import period_of, period_options
+from cli.output import json_option, print_json, print_table
+from cli.sources import Context, Opened, act_on, opened, sources_argument
+from collectors.openshift import OpenShiftSource
+from operations.charges import rates_of, read_cards
+from operations.cluster_report import report_cluster
+from reporter.cluster_tables import cluster_notes, cluster_tables
+
+__all__ = ["openshift"]
+
+
+@click.command(short_help="Report what pods used.")
+@sources_argument
+@period_options
+@click.option(
+    "--rates",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A rate card; may be given again: a cluster goes by the first that is for it [default: reports.rates].",
+)
+@click.option(
+    "--output",
+    "directory",
+    default=Path("reports"),
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the CSV files go, in a folder for each resource.",
+)
+@json_option
+@click.pass_obj
+def openshift(
+    context: Context,
+    names: tuple[str, ...],
+    month: str | None,
+    first: str | None,
+    last: str | None,
+    zone: str,
+    files: tuple[Path, ...],
+    directory: Path,
+    as_json: bool,
+) -> int:
+    """Report what the pods of the clusters NAMES used in a period, by namespace and class.
+
+    Writes pods and sums as CSV and, with a rate card, what they come to in service units: as an invoice, and by class.
+    """
+    period = period_of(month, first, last, zone)
+    state = opened(context)
+    cards = read_cards(files or state.configuration.rates)
+    results: list[dict[str, object]] = []
+
+    def one(state: Opened, settings: OpenShiftSource) -> int:
+        rates = rates_of(cards, settings.resource)
+        said, written = report_cluster(state.ledger, settings, period, directory / settings.resource, rates)
+        results.append({"source": settings.name, "report": said, "files": written})
+        if not as_json:
+            for table in cluster_tables(said):
+                print_table(f"{settings.resource}: {table.title}", table.heads, table.rows)
+            for note in cluster_notes(said):
+                click.echo(note)
+            for file in written:
+                click.echo(f"{settings.name}: wrote {file}")
+        return 0
+
+    code = act_on(state, state.configuration.chosen_clusters(names), one)
+    if as_json:
+        print_json(results)
+    return code

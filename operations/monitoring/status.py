@@ -1,0 +1,101 @@
+"""How the site does: each source's last good run, its lag, what waits to be handed on, the last backup."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from ledger import Ledger
+from ledger.overview import SourceOverview, overview, records_ever
+from operations.backup.retention import verified
+from operations.backup.stores import FolderStore
+from operations.configuration import Configuration
+from operations.xdmod.folders import Places, files_of, of_kind
+from operations.xdmod.kinds import KINDS
+
+__all__ = ["OutboxStatus", "Status", "status"]
+
+
+class OutboxStatus(Struct, frozen=True):
+    """The files of one kind of one resource: those that XDMoD has not read, and those it has read and not ingested.
+
+    `oldest` (UTC) is when the first of them was written; `next_file` is what XDMoD reads next.
+    """
+
+    resource: str
+    kind: str
+    waiting: int
+    shredded: int
+    oldest: datetime | None
+    next_file: str | None
+
+
+class Status(Struct, frozen=True):
+    """How the site does at a time (UTC). `never` names the configured clouds that were never read.
+
+    `backup` is when the newest backup was made that was found whole; none where there is none in a folder.
+    """
+
+    at: datetime
+    sources: list[SourceOverview]
+    never: list[str]
+    outbox: list[OutboxStatus]
+    records: int
+    backup: datetime | None
+
+    def lag(self, one: SourceOverview) -> float | None:
+        """Seconds since the watermark of a source."""
+        return (self.at - one.watermark).total_seconds() if one.watermark else None
+
+
+def status(ledger: Ledger, configuration: Configuration) -> Status:
+    """Look at the ledger and at the folders; nobody else is asked.
+
+    Raises SourceUnavailable where the ledger does not answer, ConfigurationError where a folder cannot be read.
+    """
+    sources = overview(ledger)
+    known = {one.source for one in sources}
+    return Status(
+        datetime.now(UTC),
+        sources,
+        [cloud.name for cloud in configuration.clouds if cloud.name not in known],
+        list(_outbox(configuration)),
+        records_ever(ledger),
+        _last_backup(configuration),
+    )
+
+
+def _outbox(configuration: Configuration) -> Iterator[OutboxStatus]:
+    for resource in dict.fromkeys(cloud.resource for cloud in configuration.clouds):
+        for kind in KINDS:
+            places = Places.of(configuration.outbox, configuration.xdmod.archive, resource, kind)
+            # What was begun comes before what waits.
+            waiting = [*of_kind(places.shredding, kind), *of_kind(places.claimed, kind), *of_kind(places.waiting, kind)]
+            shredded = files_of(places.shredded)
+            if waiting or shredded or places.waiting.is_dir():
+                first = waiting[0].name if waiting else None
+                oldest = _oldest([*waiting, *shredded])
+                yield OutboxStatus(resource, kind.folder, len(waiting), len(shredded), oldest, first)
+
+
+def _oldest(files: list[Path]) -> datetime | None:
+    times = list[float]()
+    for file in files:
+        try:
+            times.append(file.stat().st_mtime)
+        except FileNotFoundError:
+            continue  # it has just been moved on
+    return datetime.fromtimestamp(min(times), UTC) if times else None
+
+
+def _last_backup(configuration: Configuration) -> datetime | None:
+    """The newest backup in a folder; asking a bucket takes long."""
+    output = configuration.backup.output
+    if not output or output.startswith("s3://"):
+        return None
+    store = FolderStore(configuration.file.parent / output)
+    for name in reversed(store.names()):
+        if verified(store, name):
+            return datetime.strptime(name, "xdmod-cloud-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return None

@@ -1,0 +1,1 @@
+"""The way into XDMoD, against a stand-in for its commands."""
