@@ -1,0 +1,1 @@
+"""Tests of the images: what is in them, and how they are built."""

@@ -1,0 +1,1 @@
+"""Tests of the Kubernetes manifests, none of which needs a cluster."""
