@@ -129,16 +129,17 @@ def _lines(statement: Statement) -> Iterator[tuple[str, ...]]:
 
 
 def _form(statement: Statement) -> str:
-    """How times are written: with the year only where there are two."""
+    """How times are written: with the year where there are two, and with the offset where the clocks change."""
     period, zone = statement.report.period, zone_named(statement.report.period.zone)
-    start, end = (time.astimezone(zone).year for time in (period.start, period.end - timedelta(seconds=1)))
-    return "%m-%d %H:%M:%S" if start == end else "%Y-%m-%d %H:%M:%S"
+    start, end = (time.astimezone(zone) for time in (period.start, period.end - timedelta(seconds=1)))
+    form = "%m-%d %H:%M:%S" if start.year == end.year else "%Y-%m-%d %H:%M:%S"
+    return form if start.utcoffset() == end.utcoffset() else f"{form}%z"
 
 
 def _log(statement: Statement) -> Iterator[tuple[str, ...]]:
     zone, form = zone_named(statement.report.period.zone), _form(statement)
     for one in statement.log():
-        yield f"{one.at.astimezone(zone):{form}%z}", one.user or one.user_id or UNKNOWN, one.server, told(one)
+        yield f"{one.at.astimezone(zone):{form}}", one.user or one.user_id or UNKNOWN, one.server, told(one)
 
 
 def _made(statement: Statement) -> list[str]:

@@ -185,7 +185,7 @@ OCTOBERS = [Period.month("2026-10"), Period.month("2026-10", zone_named("Europe/
 
 
 @given(st.data())
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
     """Whatever the sessions, owners and shares are, and whatever is asked for, the reports are equal."""
     drawn = data.draw(st.lists(sessions(), max_size=8))
@@ -204,7 +204,7 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
         theirs = usage_report(engine, period, ownership.owners, projects, by=by)
         ours = usage_report(source, period, ownership.owners, projects, by=by)
         from tests.real.dbgdiff import diff
-        assert diff(ours, theirs) == []
+        assert diff(ours, theirs) == [], f"DIFF {diff(ours, theirs)}"
         if not by:
             assert lines_of(source, ours, ownership.owners) == lines_of(
                 EngineSessions(engine), theirs, ownership.owners
@@ -213,7 +213,7 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
             only = Only(institution=group.name or "unknown")
             part = usage_report(source, period, ownership.owners, projects, only)
             engine_part = usage_report(engine, period, ownership.owners, projects, only)
-            assert diff(part, engine_part) == []
+            assert diff(part, engine_part) == [], f"DIFF {diff(part, engine_part)}"
             assert part.total.core == group.used.core
             assert lines_of(source, part) == lines_of(EngineSessions(engine), engine_part)
             put(engine, named)
