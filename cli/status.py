@@ -31,14 +31,10 @@ def status_command(context: Context, textfile: Path | None, as_json: bool) -> No
     state = opened(context)
     found = status(state.ledger, state.configuration)
     if as_json:
-        print_json({**_plain(found), "sources": [one._asdict() for one in found.sources]})
+        print_json(found)
     else:
         _print(found)
     publish(found, state.configuration.metrics, textfile)
-
-
-def _plain(found: Status) -> dict[str, object]:
-    return {name: getattr(found, name) for name in ("at", "never", "outbox", "records", "backup")}
 
 
 def _print(found: Status) -> None:
@@ -46,7 +42,7 @@ def _print(found: Status) -> None:
     print_table("Sources (UTC)", heads, [_row(found, one) for one in found.sources])
     for name in found.never:
         click.echo(f"{name} was never read.")
-    for one in found.sources:
+    for one in [*found.sources, *([found.backup] if found.backup else [])]:
         if one.failures_since and one.last_failure:
             click.echo(f"{one.source} failed at {one.last_failure.at:%Y-%m-%d %H:%M:%S}: {one.last_failure.error}")
     if found.outbox:
@@ -55,8 +51,8 @@ def _print(found: Status) -> None:
             for part in found.outbox
         ]
         print_table("Files for XDMoD", ("resource", "kind", "waiting", "shredded", "oldest", "next file"), rows)
-    if found.backup:
-        click.echo(f"The newest whole backup is of {_time(found.backup)}.")
+    if found.backup and found.backup.watermark:
+        click.echo(f"The newest whole backup is of {_time(found.backup.watermark)}.")
 
 
 def _row(found: Status, one: SourceOverview) -> tuple[object, ...]:

@@ -1,10 +1,11 @@
 """How far each source is, in few questions: its runs, its watermark, what waits to be handed on, what was set aside."""
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from msgspec import Struct
+from sqlalchemy import Connection, Row, case, func, select
 
 from ledger.database import reading
 from ledger.store import Ledger
@@ -13,14 +14,14 @@ from ledger.tables import export, quarantine, record, run, source
 __all__ = ["Failure", "SourceOverview", "overview", "records_ever"]
 
 
-class Failure(NamedTuple):
+class Failure(Struct, frozen=True):
     """A run that did not end well: when it began (UTC), and why."""
 
     at: datetime
     error: str
 
 
-class SourceOverview(NamedTuple):
+class SourceOverview(Struct, frozen=True):
     """What the ledger knows of a source's readings; times are UTC.
 
     `succeeded`, `seconds` and `appended` tell of the last run that was done. `backlog` has for each target how many
@@ -90,8 +91,10 @@ def _backlog(connection: Connection, number: int, last: int) -> dict[str, int]:
 
 
 def _after(connection: Connection, number: int, seq: int, last: int) -> int:
-    news = (record.c.seq > seq, record.c.seq <= last, record.c.source_id == number)
-    return connection.scalar(select(func.count()).select_from(record).where(*news)) or 0
+    # With the source in the condition, SQLite would read all that is known of it, and not only what is new.
+    mine = case((record.c.source_id == number, 1), else_=0)
+    news = select(func.sum(mine)).where(record.c.seq > seq, record.c.seq <= last)
+    return int(connection.scalar(news) or 0)
 
 
 def _seconds(done: Row[Any] | None) -> float | None:

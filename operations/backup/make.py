@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
-from ledger import DataError, Ledger
+from ledger import DataError, Ledger, Mode, XdmodCloudError
 from ledger.database import VERSIONS
 from operations.backup import folders as packing
 from operations.backup import manifest as manifests
@@ -24,12 +25,12 @@ from operations.backup.places import (
     databases_server,
     folders,
     ledger_place,
-    missing,
     store_of,
 )
 from operations.backup.retention import expired
 from operations.backup.sealing import Key
 from operations.backup.servers import Server, server_of
+from operations.backup.settings import RUNS
 from operations.backup.stores import Draft
 from operations.backup.streams import Sealer, whole
 from operations.configuration import Configuration
@@ -60,10 +61,30 @@ def make(configuration: Configuration, output: str | None = None, key_file: Path
     server that is away or another backup under way, ConfigurationError for what only a person can put right. There is
     then no new backup, and the older ones are as they were.
     """
+    began, ledger = datetime.now(UTC), Ledger.open(configuration.ledger_url)
+    try:
+        made = _make(configuration, ledger, output, key_file)
+    except Exception as error:
+        _note(ledger, began, str(error))
+        raise
+    _note(ledger, began)
+    return made
+
+
+def _note(ledger: Ledger, began: datetime, error: str | None = None) -> None:
+    """Have the ledger know how a backup went, for whoever watches; that it cannot is no reason to fail."""
+    with suppress(XdmodCloudError), ledger.writer(RUNS) as writer:
+        run = writer.begin(Mode.SWEEP, None)
+        if error is None:
+            writer.finish(run, began, began, [])
+        else:
+            writer.fail(run, error)
+
+
+def _make(configuration: Configuration, ledger: Ledger, output: str | None, key_file: Path | None) -> Made:
     file = key_file or configuration.backup.key_file
     key, store, now = Key(file) if file else None, store_of(configuration, output), datetime.now(UTC)
     sealer, name, warnings = Sealer.of(key), f"xdmod-cloud-{now:%Y%m%dT%H%M%SZ}", list[str]()
-    ledger = Ledger.open(configuration.ledger_url)
     with store.alone(), Commands.alone(configuration.xdmod, configuration.outbox, ledger):
         with store.draft(name) as draft:
             versions = {"xdmod-cloud": version("xdmod-cloud"), "ledger": VERSIONS[-1]}
@@ -102,7 +123,7 @@ def _parts(
             )
             return
         there = server.databases()
-        if unseen := missing(_USUAL, there):
+        if unseen := [name for name in _USUAL if name not in there]:
             warnings.append(f"not in the backup, as the account does not see them: {', '.join(unseen)}")
         if wanted := [known for known in (*_USUAL, *_OTHERS) if known in there]:
             yield _dumped(server, draft, sealer, DATABASES, wanted, versions)

@@ -1,5 +1,6 @@
 """Bytes through other programs, as much at a time as they take: compression, and what a database writes and reads."""
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,9 @@ from ledger import ConfigurationError, DataError
 __all__ = ["CHUNK", "Failed", "Stream", "compressed", "compression", "decompressed", "fed", "through"]
 
 CHUNK = 1 << 20
+#: So much of what a program complains of is repeated.
+_SAID = 4000
+_log = logging.getLogger("backup")
 Compression = Literal["zstd", "gzip"]
 
 
@@ -95,10 +99,12 @@ def _feed(process: "subprocess.Popen[bytes]", chunks: Iterable[bytes], trouble: 
 def _judge(process: "subprocess.Popen[bytes]", trouble: list[BaseException], said: IO[bytes]) -> None:
     if trouble:
         raise trouble[0]
+    said.seek(0)
+    words = " ".join(said.read(_SAID).decode(errors="replace").split())
     if process.returncode:
-        said.seek(0)
-        words = said.read(4000).decode(errors="replace")
-        raise Failed(" ".join(words.split()) or f"exit code {process.returncode}")
+        raise Failed(words or f"exit code {process.returncode}")
+    if words:
+        _log.info("%s: %s", process.args, words)
 
 
 class Stream(RawIOBase):

@@ -1,7 +1,7 @@
 """What a site's backup has in it, and where each part comes from and goes back to."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -100,8 +100,3 @@ def _said(file: Path) -> str:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"[backup]: {file} cannot be read: {error}") from error
-
-
-def missing(known: Sequence[str], there: Sequence[str]) -> list[str]:
-    """Those that are known and not there."""
-    return [name for name in known if name not in there]

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-__all__ = ["BackupSettings"]
+__all__ = ["RUNS", "BackupSettings"]
+
+#: As what the ledger knows the runs of backups; no cloud can be called so.
+RUNS = "(backup)"
 
 
 class BackupSettings(Struct, frozen=True, forbid_unknown_fields=True):

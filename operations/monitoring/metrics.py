@@ -43,7 +43,8 @@ METRICS = {
     ),
     "xdmod_cloud_outbox_files": Metric("gauge", "Files that are not yet in XDMoD.", (*_OF_FILES, "state")),
     "xdmod_cloud_outbox_oldest_file_timestamp_seconds": Metric("gauge", "When the oldest was written.", _OF_FILES),
-    "xdmod_cloud_backup_timestamp_seconds": Metric("gauge", "When the newest whole backup was made."),
+    "xdmod_cloud_backup_timestamp_seconds": Metric("gauge", "When the newest whole backup was begun."),
+    "xdmod_cloud_backup_failures_since_success": Metric("gauge", "Backups that failed since then."),
 }
 #: A metric's name, the values of its labels, and its own.
 _Sample = tuple[str, tuple[str, ...], float | None]
@@ -98,7 +99,9 @@ def _push(url: str, body: bytes) -> None:
 def _samples(status: Status) -> Iterator[_Sample]:
     yield "xdmod_cloud_status_timestamp_seconds", (), status.at.timestamp()
     yield "xdmod_cloud_records_total", (), status.records
-    yield "xdmod_cloud_backup_timestamp_seconds", (), _seconds(status.backup)
+    if status.backup:
+        yield "xdmod_cloud_backup_timestamp_seconds", (), _seconds(status.backup.watermark)
+        yield "xdmod_cloud_backup_failures_since_success", (), status.backup.failures_since
     yield from (("xdmod_cloud_never_read", (name,), 1) for name in status.never)
     for one in status.sources:
         values = {

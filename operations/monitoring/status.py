@@ -8,8 +8,7 @@ from msgspec import Struct
 
 from ledger import Ledger
 from ledger.overview import SourceOverview, overview, records_ever
-from operations.backup.retention import verified
-from operations.backup.stores import FolderStore
+from operations.backup.settings import RUNS
 from operations.configuration import Configuration
 from operations.xdmod.folders import Places, files_of, of_kind
 from operations.xdmod.kinds import KINDS
@@ -34,7 +33,7 @@ class OutboxStatus(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """How the site does at a time (UTC). `never` names the configured clouds that were never read.
 
-    `backup` is when the newest backup was made that was found whole; none where there is none in a folder.
+    `backup` tells of backups as of a source: its watermark is when the newest one was begun that was found whole.
     """
 
     at: datetime
@@ -42,7 +41,7 @@ class Status(Struct, frozen=True):
     never: list[str]
     outbox: list[OutboxStatus]
     records: int
-    backup: datetime | None
+    backup: SourceOverview | None
 
     def lag(self, one: SourceOverview) -> float | None:
         """Seconds since the watermark of a source."""
@@ -54,15 +53,15 @@ def status(ledger: Ledger, configuration: Configuration) -> Status:
 
     Raises SourceUnavailable where the ledger does not answer, ConfigurationError where a folder cannot be read.
     """
-    sources = overview(ledger)
-    known = {one.source for one in sources}
+    known = {one.source: one for one in overview(ledger)}
+    backup = known.pop(RUNS, None)
     return Status(
         datetime.now(UTC),
-        sources,
+        list(known.values()),
         [cloud.name for cloud in configuration.clouds if cloud.name not in known],
         list(_outbox(configuration)),
         records_ever(ledger),
-        _last_backup(configuration),
+        backup,
     )
 
 
@@ -87,15 +86,3 @@ def _oldest(files: list[Path]) -> datetime | None:
         except FileNotFoundError:
             continue  # it has just been moved on
     return datetime.fromtimestamp(min(times), UTC) if times else None
-
-
-def _last_backup(configuration: Configuration) -> datetime | None:
-    """The newest backup in a folder; asking a bucket takes long."""
-    output = configuration.backup.output
-    if not output or output.startswith("s3://"):
-        return None
-    store = FolderStore(configuration.file.parent / output)
-    for name in reversed(store.names()):
-        if verified(store, name):
-            return datetime.strptime(name, "xdmod-cloud-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    return None

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from sqlalchemy import func, select
 
 from demo.replay import Replay
-from ledger import ConfigurationError, DataError
+from ledger import ConfigurationError, DataError, Mode, Server
 from ledger.database import connect, reading, upgrade
 from ledger.records import InstanceId
 from ledger.store import Seq
 from ledger.tables import archive as archive_table
+from ledger.tables import archived as archived_table
 from ledger.tables import latest, record
 from operations.archive import archive, cut
 from operations.backup.make import make
@@ -25,6 +27,14 @@ from tests.site import Site
 NOW = datetime(2026, 3, 5, 12, tzinfo=UTC)
 #: Half a year later all that was deleted in March is of a past month.
 LATER = datetime(2026, 10, 10, 12, tzinfo=UTC)
+
+#: Commands that tell of the past.
+COMMANDS = (
+    ("report", "usage", "--json"),
+    ("report", "sessions"),
+    ("report", "log"),
+    ("export", "openstack", "--dry-run"),
+)
 
 
 @pytest.fixture(params=["sqlite", "mariadb"])
@@ -70,10 +80,16 @@ def told(site: Site) -> dict[str, Any]:
         },
         "learned": ledger.learned("sim", Seq(0), mark.seq),
         "alive": ledger.alive("sim", NOW),
-        "report": call(site, "report", "usage", "--from", "2026-02-01", "--to", "2026-03-31", "--json").stdout,
-        "sessions": call(site, "sessions", "--from", "2026-02-01", "--to", "2026-03-31", "--json").stdout,
-        "again": call(site, "export", "openstack", "--from", "2026-03-01", "--to", "2026-03-08", "--dry-run").stdout,
+        **{" ".join(words): said(site, *words) for words in COMMANDS},
     }
+
+
+def said(site: Site, *words: str) -> str:
+    """What a command prints of March; it must succeed and say something."""
+    done = call(site, *words, "--from", "2026-03-01", "--to", "2026-03-31")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 3 or "--dry-run" in words
+    return done.stdout
 
 
 def counted(site: Site) -> int:
@@ -129,6 +145,41 @@ def test_the_cloud_is_read_on_after_it(site: Site) -> None:
     assert counted(site) > count
     assert site.export()
     assert "0 differences" in site.run("verify", "openstack")
+
+
+def test_what_is_learned_later_of_an_archived_server_comes_after_the_archive(site: Site) -> None:
+    """Its life has both, in the order in which they were learned; the newest counts; and it can be archived again."""
+    ledger, configuration = site.opened()
+    mark = ledger.watermark("sim")
+    assert mark is not None
+    before = dict(ledger.lives("sim", mark.seq))
+    done = archive(ledger, configuration, "2mo", LATER)
+    with reading(ledger.engine) as connection:
+        subject = InstanceId(connection.scalar(select(archived_table.c.subject).limit(1)) or "")
+    known = ledger.known_servers("sim", [subject])[subject]
+    corrected = msgspec.structs.replace(known.server, name="corrected")
+    with ledger.writer("sim") as writer:
+        run = writer.begin(Mode.CHANGES, None)
+        writer.finish(run, mark.at, LATER, [corrected, *known.actions])
+    again = ledger.watermark("sim")
+    assert again is not None
+    assert again.seq == mark.seq + 1
+    (life,) = (entries for _, entries in ledger.lives("sim", again.seq, only=subject))
+    assert [entry.record for entry in life] == [*(entry.record for entry in before[subject]), corrected]
+    assert dict(ledger.lives("sim", mark.seq)) == before
+    found = ledger.known_servers("sim", [subject])[subject]
+    assert found.server.name == "corrected"
+    assert {one.identity for one in found.actions} == {one.identity for one in known.actions}
+    site.export()
+    with ledger.writer("sim") as writer:
+        run = writer.begin(Mode.CHANGES, None)
+        writer.finish(run, mark.at, LATER, [msgspec.structs.replace(known.server, name="last")])
+    site.export()
+    second = archive(ledger, configuration, "2026-11", LATER + timedelta(days=60))
+    assert {one.file.name for one in done}.isdisjoint(one.file.name for one in second)
+    (life,) = (entries for _, entries in ledger.lives("sim", Seq(again.seq + 1), only=subject))
+    assert [entry.seq for entry in life] == sorted({entry.seq for entry in life})
+    assert [entry.record.name for entry in life[-2:] if isinstance(entry.record, Server)] == ["corrected", "last"]
 
 
 def test_a_file_that_is_missing_is_said(site: Site) -> None:

@@ -405,7 +405,7 @@ def test_a_ledger_is_saved_while_it_is_written(small: Site) -> None:
     """The copy is of one moment: each of its rows was written with another, and both are there."""
     stop, ledger = Event(), small.folder / "ledger.sqlite"
     with closing(sqlite3.connect(ledger)) as connection:
-        connection.executescript("CREATE TABLE one (i INTEGER); CREATE TABLE two (i INTEGER);")
+        connection.executescript("CREATE TABLE one AS SELECT 1 AS i; CREATE TABLE two AS SELECT 1 AS i;")
 
     def write() -> None:
         with closing(sqlite3.connect(ledger, timeout=60)) as connection:
@@ -421,11 +421,11 @@ def test_a_ledger_is_saved_while_it_is_written(small: Site) -> None:
             made = made_of(small)
             saved = made.manifest.parts[0].contents
             assert saved["one"] == saved["two"]
-            assert saved["one"].count > 0
             time.sleep(1.1)
     finally:
         stop.set()
         writer.join()
+    assert saved["one"].count > 1
     restore(load(small.folder / "xdmod-cloud.toml"), made.place, check=True)
 
 
@@ -455,6 +455,53 @@ def test_no_password_is_in_an_argument(small: Site, xdmod: MariaDB) -> None:
     assert any(part.name == "databases" for part in made.manifest.parts)
     assert any("--defaults-extra-file=" in line for line in seen)
     assert not [line for line in seen if "cret" in line and "mariadb" in line]
+
+
+def test_the_rights_in_the_document_suffice(small: Site, xdmod: MariaDB) -> None:
+    """An account with no more than docs/backup.md grants saves all; one for restoring proves it."""
+    grants = [f"GRANT SELECT, SHOW VIEW, TRIGGER ON `{name}`.* TO saver2@localhost" for name in DATABASES]
+    xdmod.execute(
+        "CREATE OR REPLACE USER saver2@localhost",
+        "CREATE OR REPLACE USER restorer@localhost",
+        *grants,
+        "GRANT SELECT ON `mysql`.`proc` TO saver2@localhost",
+        *(f"GRANT ALL ON `{name}`.* TO restorer@localhost" for name in DATABASES),
+        "GRANT ALL ON `xdmod\\_cloud\\_check\\_%`.* TO restorer@localhost",
+        "GRANT SET USER ON *.* TO restorer@localhost",
+        "GRANT SELECT ON `mysql`.`proc` TO restorer@localhost",
+    )
+    file = small.folder / "xdmod-cloud.toml"
+    (small.folder / "restorer").write_text(f"mysql+pymysql://restorer@localhost?unix_socket={xdmod.socket}")
+    lines = [
+        f'url = "mysql+pymysql://saver2@localhost?unix_socket={xdmod.socket}"',
+        'restore_url_file = "restorer"',
+        "",
+    ]
+    file.write_text(file.read_text() + "\n".join(lines))
+    made = made_of(small)
+    (part,) = (part for part in made.manifest.parts if part.name == "databases")
+    assert part.objects == 3
+    restore(load(file), None, check=True)
+
+
+def test_the_account_may_stand_in_a_file_of_the_client(small: Site, xdmod: MariaDB) -> None:
+    """As `[xdmod] url` has it, for the program that reads XDMoD's database."""
+    xdmod.execute("CREATE OR REPLACE USER filed@localhost IDENTIFIED BY 'x#y'", "GRANT ALL ON *.* TO filed@localhost")
+    (small.folder / "my.cnf").write_text(f"[client]\nuser=filed\npassword='x#y'\nsocket={xdmod.socket}\n")
+    file = small.folder / "xdmod-cloud.toml"
+    url = f"mysql+pymysql://localhost?read_default_file={small.folder / 'my.cnf'}"
+    file.write_text(file.read_text().replace("[backup]", f'url = "{url}"\n[backup]'))
+    assert [part.name for part in made_of(small).manifest.parts][-1] == "databases"
+
+
+def test_a_right_that_is_missing_is_said(small: Site, xdmod: MariaDB) -> None:
+    """With the exit code of what only a person can put right, and no backup."""
+    xdmod.execute("CREATE OR REPLACE USER nobody2@localhost", "GRANT INSERT ON modw.* TO nobody2@localhost")
+    file = small.folder / "xdmod-cloud.toml"
+    file.write_text(file.read_text() + f'url = "mysql+pymysql://nobody2@localhost?unix_socket={xdmod.socket}"\n')
+    with pytest.raises(ConfigurationError, match="refuses the account"):
+        made_of(small)
+    assert not list((small.folder / "backups").glob("*xdmod*/"))
 
 
 def test_older_backups_go_when_newer_ones_are_whole(small: Site) -> None:
