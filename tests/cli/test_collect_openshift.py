@@ -90,6 +90,11 @@ def test_what_was_set_aside_exits_with_1(cluster: Cluster) -> None:
     ("settings", "said"),
     [
         ({"window_hours": 5}, "window_hours"),
+        ({"window_hours": 24 * 31}, "window_hours"),
+        ({"step_seconds": 5}, "step_seconds"),
+        ({"settle_minutes": 0}, "settle_minutes"),
+        ({"minimum_cpu": 0}, "minimum_cpu"),
+        ({"accept_empty": "False"}, "accept_empty"),
         ({"step_seconds": 700}, "step_seconds"),
         ({"url": "prometheus:9090"}, "url"),
         ({"ca_file": "absent.crt"}, "ca_file"),

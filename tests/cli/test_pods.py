@@ -1,7 +1,11 @@
 """`export openshift` and `report openshift`, as a user calls them."""
 
+import ast
 import csv
 import json
+import re
+import shutil
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +22,10 @@ from tests.cli.here import call_at
 from tests.exporters.openshift.jobs import seconds, taken_apart
 from tests.hierarchy.estate import OCP, Estate
 from tests.pods import at, collected, demand, empty_ledger, pod
+from tests.reporter.test_acceptance import machine_in
 
-RATES = Path(__file__).parents[2] / "docs" / "rates" / "nerc-openshift.toml"
+ROOT = Path(__file__).parents[2]
+RATES = ROOT / "docs" / "rates" / "nerc-openshift.toml"
 A100 = "NVIDIA-A100-SXM4-40GB"
 CLASS = "label_nerc_mghpcc_org_class"
 CONFIGURATION = f"""
@@ -224,6 +230,70 @@ def test_another_time_zone_has_other_days(site: Path) -> None:
         next(one["seconds"] for one in said["namespaces"] if one["name"] == "bio") / 3600 for said in (boston, utc)
     ]
     assert hours == [30, 25]
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Kathmandu"])
+def test_the_machines_own_time_zone_is_nobodys(site: Path, tmp_path_factory: pytest.TempPathFactory, zone: str) -> None:
+    """Lines, pods and invoice have the same times on a machine that is set to any zone."""
+    told = list[dict[str, bytes]]()
+    for place in ("UTC", zone):
+        folder = tmp_path_factory.mktemp("machine")
+        shutil.copytree(site, folder, dirs_exist_ok=True)
+        with machine_in(place):
+            run(folder, "export", "openshift")
+            run(folder, "report", "openshift", "--month", "2026-02")
+        told.append(
+            {
+                path.name: path.read_bytes()
+                for part in ("outbox", "reports")
+                for path in (folder / part).rglob("*")
+                if path.is_file()
+            }
+        )
+    assert len(told[0]) == 7
+    assert told[0] == told[1]
+
+
+def test_two_clusters_are_never_mixed(ledger: Ledger, site: Path) -> None:
+    """The same namespaces, names and uids on another cluster are other pods: each has its own lines and sums."""
+    alone = report(site, "--month", "2026-02")
+    with (site / "xdmod-cloud.toml").open("a") as file:
+        file.write('[[openshift]]\nname = "test"\nresource = "test"\nurl = "http://localhost:9"\ncpu = "millicores"\n')
+    once = pod("train", ("2026-02-01 10:00", "2026-02-01 20:00", demand("8", 32)))
+    collected(ledger, "2026-02-05", once, "test")
+    run(site, "export", "openshift")
+    (other,) = (site / "outbox" / "test" / "jobs").iterdir()
+    (line,) = (taken_apart(line) for line in other.read_text().splitlines())
+    same = [job for job in jobs(site) if job["jobname"] == "train"]
+    assert [(job["cluster"], job["ncpus"]) for job in [*same, line]] == [("openshift", "40000"), ("test", "8000")]
+    assert len({(job["cluster"], job["jobid"]) for job in [*jobs(site), line]}) == len(jobs(site)) + 1
+    both = json.loads(run(site, "report", "openshift", "--month", "2026-02", "--json").stdout)
+    said = {one["source"]: one["report"]["namespaces"] for one in both}
+    assert said["ocp-prod"] == alone["namespaces"]
+    assert [(one["name"], one["pods"], one["seconds"]) for one in said["test"]] == [("genomics-4f2a1b", 1, 36000)]
+
+
+def test_no_site_is_in_the_program() -> None:
+    """Names of clusters, namespaces and GPU models, addresses and prices are the configuration's and the card's."""
+    rooms = (
+        "collectors/openshift",
+        "exporters/openshift",
+        "usage",
+        "reporter",
+        "operations",
+        "cli",
+        "ledger",
+        "hierarchy",
+    )
+    card = tomllib.loads(RATES.read_text())
+    models = [name for unit in card["unit"] for name in unit.get("gpu_types", ()) if re.search(r"[A-Z]\w*\d", name)]
+    words = [*models, *(rate["price"] for rate in card["rate"] if "." in rate["price"])]
+    words += ["nerc", "mghpcc", "rhods", "openshift-monitoring", "OpenShift CPU"]
+    assert len(words) > 15
+    for file in (file for room in rooms for file in (ROOT / room).rglob("*.py")):
+        texts = {node.value for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Constant)}
+        used = [text for text in texts if isinstance(text, str) and "\n" not in text and " " not in text]
+        assert not [(file.name, word) for word in words for text in used if word in text]
 
 
 def test_a_card_of_sessions_is_refused(site: Path) -> None:

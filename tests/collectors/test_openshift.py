@@ -425,6 +425,18 @@ def test_windows_of_another_length_join(thanos: Thanos, ledger: Ledger) -> None:
     assert [run.up_to for run in collect(ledger, thanos, window_hours=24)] == [at(0, day=2)]
 
 
+def test_windows_of_another_step_are_not_mixed(thanos: Thanos, ledger: Ledger) -> None:
+    """A sample stands for the step at which it was taken: on one day a quarter of an hour, on the next 5 minutes."""
+    thanos.now = at(12, day=1)
+    for day, step in ((0, STEP), (1, timedelta(minutes=5))):
+        thanos.now = at(12, day=day + 1)
+        thanos.pod(f"pod-{day}", every(at(10, day=day), at(11, day=day), step=step), uid=f"u-{day}")
+        collect(ledger, thanos, step_seconds=int(step.total_seconds()))
+    first, second = lives(ledger, DAY, at(0, day=2))
+    assert spans(first) == [(at(10), at(11, 15))]
+    assert spans(second) == [(at(10, day=1), at(11, 5, day=1))]
+
+
 # What is refused
 
 
@@ -439,7 +451,10 @@ REFUSED = {
     503: (SourceUnavailable, b'{"status":"error","errorType":"timeout","error":"query timed out"}'),
     504: (SourceUnavailable, PAGE),
 }
-TOPICS = ("cpu", "memory", "gpus", "short", "info", "phase", "completion_time", "models", "annotations", "claims")
+TOPICS = (
+    "now", "cpu", "memory", "gpus", "short", "cpu limit", "memory limit", "info", "phase", "created", "start_time",
+    "completion_time", "labels", "models", "allocatable", "annotations", "namespace labels", "claims", "claim classes",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("status", REFUSED)
@@ -460,9 +475,14 @@ def test_an_error_is_no_answer(thanos: Thanos, ledger: Ledger, status: int) -> N
 def test_every_question_must_be_answered(thanos: Thanos, ledger: Ledger, topic: str) -> None:
     """A pod with a GPU is not recorded as one without, because one query failed."""
     thanos.pod(gpus={"nvidia.com/gpu": "1"})
+    wanted: dict[str, Any] = {"pod_labels": ("label_class",), "namespace_labels": ("label_team",)}
     thanos.faults.append(Fault(topic, 503, b'{"status":"error","error":"overloaded"}'))
-    assert isinstance(failure(lambda: collect(ledger, thanos)), SourceUnavailable)
+    assert isinstance(failure(lambda: collect(ledger, thanos, **wanted)), SourceUnavailable)
     assert lives(ledger) == []
+    assert ledger.watermark("ocp") is None
+    thanos.faults.clear()
+    collect(ledger, thanos, **wanted)
+    assert {asked.topic for asked in thanos.asked} == set(TOPICS)
 
 
 NONE = b'{"status":"success","data":{"resultType":"matrix","result":[]}'
@@ -550,6 +570,37 @@ def test_a_value_that_cannot_be_meant(thanos: Thanos, ledger: Ledger, value: str
     assert [life.pod.name for life in lives(ledger)] == ["good"]
     (aside,) = ledger.quarantined("ocp")
     assert value in aside["reason"]
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf"])
+def test_one_sample_that_cannot_be_meant(thanos: Thanos, ledger: Ledger, value: str) -> None:
+    """One in the middle of good ones: the pod is set aside all the same, and there is no gap or 0 in its place."""
+    samples = every(at(10), at(11)) | {at(10, 30): value}
+    thanos.pod(cpu="")
+    thanos.pod("good", uid="u-2")
+    thanos.tell("cpu", samples, namespace="space", pod="pod-1", node="wrk-0", resource="cpu", unit="cores")
+    (run,) = collect(ledger, thanos)
+    assert (run.counts["rejected"], [life.pod.name for life in lives(ledger)]) == (1, ["good"])
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-1"])
+def test_what_surrounds_the_pods_and_cannot_be_meant(thanos: Thanos, ledger: Ledger, value: str) -> None:
+    """A claim of such a size, and what a node offers so, are set aside and counted; neither is recorded as 0."""
+    thanos.pod()
+    thanos.tell("claims", every(at(10), at(11), value), namespace="space", persistentvolumeclaim="data")
+    thanos.tell("allocatable", {at(10): value}, node="wrk-0", resource="cpu", unit="core")
+    thanos.tell("allocatable", {at(10): "64"}, node="wrk-1", resource="cpu", unit="core")
+    (run,) = collect(ledger, thanos)
+    assert run.counts["rejected"] == 2
+    mark = ledger.watermark("ocp")
+    assert mark
+    assert list(ledger.entries("ocp", Kind.CLAIM, mark.seq)) == []
+    offered = {
+        one.name: one.allocatable
+        for entry in ledger.entries("ocp", Kind.NODE, mark.seq)
+        if isinstance(one := entry.record, Node)
+    }
+    assert offered == {"wrk-1": {"cpu": "64"}}
 
 
 def test_a_time_that_cannot_be_meant(thanos: Thanos, ledger: Ledger) -> None:

@@ -4,7 +4,8 @@ import csv
 import os
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
+from fractions import Fraction
 from pathlib import Path
 
 import jsonschema_rs
@@ -12,7 +13,10 @@ import msgspec
 import pytest
 
 import schemas
+from tests.exporters.openshift.jobs import seconds, taken_apart
+from tests.real.prometheus.day import DAY
 
+CLUSTER = "demo-ocp-mcpu"
 ROOT = Path(__file__).parents[2]
 
 
@@ -80,8 +84,80 @@ def test_the_hierarchy_for_xdmod_is_there(done: tuple[Path, str]) -> None:
     groups = dict(rows["group.csv"])
     assert names[groups["galaxy-formation"]] == "Amara Okafor"
     assert names[parents[parents[groups["galaxy-formation"]]]] == "Harbor Institute"
-    assert groups.keys() == {"galaxy-formation", "protein-folding", "climate-downscaling", "nlp-archive"}
+    of_cloud = {"galaxy-formation", "protein-folding", "climate-downscaling", "nlp-archive"}
+    assert groups.keys() == of_cloud | {"galaxy-inference", "protein-screening", "climate-dashboards"}
+    assert groups["galaxy-inference"] == groups["galaxy-formation"]
     assert set(rows) == {"hierarchy.csv", "group.csv", "names.csv", "pi2project.csv"}
+
+
+@pytest.fixture(scope="module")
+def jobs(done: tuple[Path, str]) -> list[dict[str, str]]:
+    """The lines that XDMoD gets of the cluster's day."""
+    (file,) = (done[0] / "outbox" / CLUSTER / "jobs").iterdir()
+    assert file.name == "2026-10-31.log"
+    return [taken_apart(line) for line in file.read_text().splitlines()]
+
+
+def _of_pods(done: tuple[Path, str], kind: str) -> list[dict[str, str]]:
+    """The rows of one of the files of the cluster's report."""
+    file = done[0] / "reports" / CLUSTER / f"{kind}-2026-10-31_2026-10-31.csv"
+    with file.open(newline="") as lines:
+        return list(csv.DictReader(lines, quotechar="|"))
+
+
+def test_the_jobs_are_the_report_of_the_pods(done: tuple[Path, str], jobs: list[dict[str, str]]) -> None:
+    """CPU and pod time of each namespace is the same in both, to the second; what asked for no CPU has none."""
+    told = defaultdict[str, tuple[Fraction, int]](lambda: (Fraction(), 0))
+    for job in jobs:
+        cores = Fraction(int(job["ncpus"]), 1000) if job["reqmem"] else 0
+        cpu, time = told[job["account"]]
+        told[job["account"]] = cpu + cores * seconds(job), time + seconds(job)
+    reported = _of_pods(done, "usage")
+    assert told == {row["name"]: (Fraction(row["cpu_seconds"]), int(row["pod_seconds"])) for row in reported}
+
+
+def test_the_jobs_are_of_whom_the_hierarchy_says(done: tuple[Path, str], jobs: list[dict[str, str]]) -> None:
+    """Their group is a key of group.csv, with ColdFront's ids beside it; who has no allocation goes by annotations."""
+    keys = dict(csv.reader((done[0] / "outbox" / "hierarchy" / "group.csv").read_text().splitlines()))
+    columns = ("account", "group", "gid", "uid", "user")
+    whose = {tuple(job[name] for name in columns) for job in jobs}
+    assert whose == {
+        ("galaxy-inference-3f9c1a", "galaxy-inference", "7", "15", "bruno"),
+        ("protein-screening-b81d07", "protein-screening", "8", "16", "chen"),
+        ("climate-dashboards-52e6f4", "climate-dashboards", "9", "17", "emeka"),
+        ("nlp-web", "nlp-web", "10", "0", "nlp-web"),
+    }
+    assert {group for _, group, *_ in whose} - keys.keys() == {"nlp-web"}
+    managers = {row["Project - Allocation ID"]: row["Manager (PI)"] for row in _of_pods(done, "invoice")}
+    assert managers == {
+        "galaxy-inference-3f9c1a": "amara@example.org",
+        "protein-screening-b81d07": "ines@example.org",
+        "climate-dashboards-52e6f4": "dalia@example.org",
+        "nlp-web": "farid@example.org",
+    }
+
+
+def test_each_pod_of_the_day_is_a_job(jobs: list[dict[str, str]]) -> None:
+    """Names that are used again are several jobs, and what runs through midnight is cut there."""
+    assert len({job["jobid"] for job in jobs}) == len(jobs)
+    changed = {pod.name for pod in DAY.pods if pod.sizes}
+    assert Counter(job["jobname"] for job in jobs if job["jobname"] not in changed) == Counter(
+        pod.name for pod in DAY.pods if pod.name not in changed
+    )
+    edges = {(job["start"], job["end"]) for job in jobs if job["jobname"].startswith(("train", "nightly"))}
+    assert edges == {
+        ("2026-10-31T00:00:00", "2026-10-31T11:42:15"),
+        ("2026-10-31T23:20:10", "2026-11-01T00:00:00"),
+    }
+
+
+def test_no_pod_is_free_without_a_word(done: tuple[Path, str]) -> None:
+    """Unknown GPUs, parts of GPUs and a pod that asked for nothing have lines with hours, and no price."""
+    rows = {row["SU Type"]: row for row in _of_pods(done, "invoice")}
+    unpriced = {name for name, row in rows.items() if row["Rate"] == "0"}
+    assert unpriced == {"OpenShift Unknown GPU", "OpenShift Unknown MIG GPU", "Unknown"}
+    assert all(int(rows[name]["SU Hours (GBhr or SUhr)"]) > 0 for name in unpriced)
+    assert "2 pods have no price (no rate)" in done[1]
 
 
 def test_the_secret_is_for_nobody_else(done: tuple[Path, str]) -> None:

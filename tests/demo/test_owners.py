@@ -16,6 +16,7 @@ from ledger import ConfigurationError
 from ledger.ownership import Allocation
 from tests.real.coldfront.record import record
 from tests.real.coldfront.server import ColdFront
+from tests.real.prometheus.day import DAY
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def test_a_real_coldfront_answers_so(coldfront: ColdFront) -> None:
 
 @pytest.mark.parametrize("moment", Recording.read(CLOUD).moments, ids=str)
 def test_allocations_are_those_of_the_cloud(tmp_path: Path, moment: datetime) -> None:
-    """At every moment of the demo, by its clock, all that is in force names a project that the cloud had at first."""
+    """At every moment of the demo, all that is in force names a project that the cloud had at first, or a namespace."""
     cloud = Recording.read(CLOUD)
     cloud.now = cloud.moments[0]
     projects = {id: body["name"] for id, body in cloud.identities("projects").items()}
@@ -53,10 +54,14 @@ def test_allocations_are_those_of_the_cloud(tmp_path: Path, moment: datetime) ->
         told = read_coldfront(ColdFrontSource(f"{server.url}/coldfront"), login, lambda *_: None)
         people = read_keycloak(keycloak, login, lambda *_: None)
     assert told.at == people.at == moment
-    allocated = {one.cloud_project: one.cloud_project_name for one in told.records if isinstance(one, Allocation)}
-    assert allocated.pop(None) is None
-    assert allocated.items() <= projects.items()
-    assert len(allocated) == 4
+    allocations = [one for one in told.records if isinstance(one, Allocation) and one.cloud_project]
+    allocated = {
+        resource: {one.cloud_project: one.cloud_project_name for one in allocations if one.resource == resource}
+        for resource in ("demo cloud", "demo cluster")
+    }
+    assert allocated["demo cloud"].items() <= projects.items()
+    assert allocated["demo cluster"].keys() < {pod.namespace for pod in DAY.pods}
+    assert [len(some) for some in allocated.values()] == [4, 3]
     assert len(people.records) == 12
 
 

@@ -17,7 +17,7 @@ from ledger.pods import Interval, Life, Oddity
 from ledger.times import EPOCH
 from tests.pods import DAY, at, demand
 from usage.pods import Classes, PodRow, PodUsage, gpu_type, size_of
-from usage.rates import Card, Finding, printed, read_rates
+from usage.rates import Card, Finding, Piece, bill, charges, printed, read_rates
 
 CARD = read_rates(Path(__file__).parents[2] / "docs" / "rates" / "nerc-openshift.toml")
 A100, A100SXM4 = "NVIDIA-A100-40GB", "NVIDIA-A100-SXM4-40GB"
@@ -124,6 +124,62 @@ def test_the_worked_pods(wanted: Demand, count: str, by: str) -> None:
     assert one_hour(wanted)[1:3] == (Fraction(count), by)
 
 
+#: Since when a unit holds so many vCPUs, and so much memory in MiB, beside its GPU.
+HOLDS = [
+    (A100, "2026-02-01", 24, 75776),
+    (A100SXM4, "2026-02-01", 31, 245760),
+    ("Tesla-V100-PCIE-32GB", "2026-02-01", 48, 196608),
+    ("NVIDIA-H100-80GB-HBM3", "2025-03-31", 63, 385024),
+    ("NVIDIA-H100-80GB-HBM3", "2025-04-01", 124, 368640),
+    ("NVIDIA-L40S", "2026-02-01", 8, 65536),
+]
+
+
+@pytest.mark.parametrize(("model", "date", "cpus", "mib"), HOLDS)
+def test_a_unit_holds_what_the_table_says(model: str, date: str, cpus: int, mib: int) -> None:
+    """All of it is one unit; a thousandth of a core or a byte more, or another GPU, is one unit more."""
+    full = Demand("n", str(cpus), mib * 2**20, {GPU: 1}, model)
+    sizes = [
+        full,
+        replace(full, cpu=f"{cpus}.001"),
+        replace(full, memory=mib * 2**20 + 1),
+        replace(full, gpus={GPU: 2}),
+    ]
+    pods = [life(f"p{number}", (f"{date} 10:00", f"{date} 11:00", one)) for number, one in enumerate(sizes)]
+    _, rows = used(*pods)
+    assert [row.term.count for row in rows if row.term] == [1, 2, 2, 2]
+
+
+PRICES = [
+    (demand("1", 4), "2026-02-01", "0.013"),
+    (of_gpu(GPU, A100), "2026-02-01", "1.803"),
+    (of_gpu(GPU, A100SXM4), "2026-02-01", "2.078"),
+    (of_gpu(GPU, "Tesla-V100-PCIE-32GB"), "2026-02-01", "1.214"),
+    (of_gpu(GPU, "NVIDIA-H100-80GB-HBM3"), "2025-05-31", "6.04"),
+    (of_gpu(GPU, "NVIDIA-H100-80GB-HBM3"), "2025-06-01", "4"),
+]
+
+
+@pytest.mark.parametrize(("wanted", "date", "price"), PRICES)
+def test_a_unit_costs_what_the_table_says(wanted: Demand, date: str, price: str) -> None:
+    """An hour of one unit, on the first or last day of its price."""
+    _, (row,) = used(life("a", (f"{date} 23:00", f"{date} 23:59:59", wanted)))
+    assert row.term is not None
+    assert (row.term.count, row.term.price) == (Fraction(1), Decimal(price))
+
+
+def test_pods_and_servers_are_counted_alike() -> None:
+    """By one card, a pod is as many units as a server of its size, fractions and all, and costs the same."""
+    start, end = ((at(text) - EPOCH) // timedelta(seconds=1) for text in (f"{DATE} 10:00", f"{DATE} 12:00"))
+    sizes = [demand("0.333", 1), demand("2.5", 3.7), demand("9", 100), of_gpu(GPU, A100, 3, "70", 200), of_gpu("amd/x")]
+    for wanted in sizes:
+        usage, (row,) = used(life("a", (f"{DATE} 10:00", f"{DATE} 12:00", wanted)))
+        (charge,) = charges([Piece("a", "ns", "active", start, end, size_of(wanted))], CARD)
+        assert row.term == charge.term
+        assert usage.billing is not None
+        assert usage.billing.bill().lines == bill([charge], CARD).lines
+
+
 def test_the_worked_costs() -> None:
     """20 unit hours for $41.56; 54 for $0.70; and two small pods round up once, to 2 and not to 3."""
     usage, _ = used(
@@ -170,6 +226,20 @@ def test_outages_are_subtracted() -> None:
     assert [row.seconds for row in rows] == [5 * 3600]
     assert billed(usage) == {("ns", "OpenShift CPU"): (Fraction(5), Decimal("0.07"))}
     assert (usage.namespaces["ns"].seconds, usage.namespaces["ns"].outage) == (14 * 3600, 9 * 3600)
+
+
+def test_an_outage_takes_no_more_than_there_was() -> None:
+    """A pod that lies within it is not charged, nor does it take from others; what is left of no hours is no line."""
+    usage, _ = used(
+        life("in", (f"{DATE} 13:00", f"{DATE} 14:00", demand("1", 4)), namespace="in"),
+        life("by", (f"{DATE} 11:00", f"{DATE} 13:00", demand("1", 4)), namespace="by"),
+        card=outage((f"{DATE} 12:00", f"{DATE} 21:00")),
+    )
+    assert billed(usage) == {("by", "OpenShift CPU"): (Fraction(1), Decimal("0.01"))}
+    assert {name: (sums.seconds, sums.outage) for name, sums in usage.namespaces.items()} == {
+        "by": (7200, 3600),
+        "in": (3600, 3600),
+    }
 
 
 def test_an_outage_over_midnight_takes_of_both_days() -> None:

@@ -27,6 +27,12 @@ PROJECTS = (
      "nlp-archive"),
     ("Soft Robots for Greenhouses", "gwen", "Robotics and Machine Intelligence", "Expired", ""),
 )  # fmt: skip
+#: The PI of a project, and its namespace on the cluster: what it is shown as, and what it is called there.
+NAMESPACES = (
+    ("amara", "galaxy-inference", "galaxy-inference-3f9c1a"),
+    ("chen", "protein-screening", "protein-screening-b81d07"),
+    ("dalia", "climate-dashboards", "climate-dashboards-52e6f4"),
+)
 
 NORTHERN, HARBOR, LAKESIDE = "Northern University", "Harbor Institute", "Lakeside College"
 PEOPLE = (
@@ -49,10 +55,13 @@ Project.objects.all().delete()
 Resource.objects.all().delete()
 User.objects.exclude(username="staff").delete()
 everybody = {{name: person(name, f"{{name}}@example.org") for name in {names}}}
-cloud = resource("demo cloud", "OpenStack")
+cloud, cluster = resource("demo cloud", "OpenStack"), resource("demo cluster", "OpenShift")
 for title, pi, field, status, name, id in {projects}:
     values = (("Allocated Project ID", id), ("Allocated Project Name", name)) if id else ()
     allocation(project(title, everybody[pi], field), status, cloud, values=values)
+for pi, name, id in {namespaces}:
+    values = (("Allocated Project ID", id), ("Allocated Project Name", name))
+    allocation(Project.objects.get(pi__username=pi), "Active", cluster, values=values)
 """
 #: What becomes of it at the third moment, and at the last: another PI, and a renewal.
 HAND_OVER = "Project.objects.filter(pi__username='chen').update(pi=User.objects.get(username='ines'))"
@@ -72,11 +81,11 @@ def record(coldfront: ColdFront) -> dict[str, Any]:
 
 
 def filling(cloud: Recording) -> str:
-    """The script that fills a ColdFront anew: its projects are allocated those of the recorded cloud."""
+    """The script that fills a ColdFront anew; allocated are the projects of the recorded cloud, and namespaces."""
     cloud.now = cloud.moments[0]
     ids = {body["name"]: body["id"] for body in cloud.identities("projects").values()}
     projects = [(*project, ids.get(project[-1], "")) for project in PROJECTS]
-    return FILL.format(names=[first.lower() for first, *_ in PEOPLE], projects=projects)
+    return FILL.format(names=[first.lower() for first, *_ in PEOPLE], projects=projects, namespaces=NAMESPACES)
 
 
 def users(of_amara: str) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A real Prometheus of the tests' own: it serves what `world.py` says was scraped, and is gone with the session."""
+"""A real Prometheus of the tests' own: it serves what was scraped of a world, and is gone with the session."""
 
 import shutil
 import socket
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.real.prometheus.world import open_metrics
+from tests.real.prometheus.world import WORLD, World, open_metrics
 
 __all__ = ["prometheus", "serving"]
 
@@ -25,15 +25,15 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
-    """Run a server whose data are in that folder; skips as the fixture does."""
+def serving(folder: Path, world: World = WORLD) -> Iterator[str]:
+    """Run a server whose data of that world are in that folder; skips as the fixture does."""
     programs = [shutil.which(program) for program in ("prometheus", "promtool")]
     if not all(programs):
         pytest.skip("A real Prometheus needs the package prometheus: run tests/real/install-packages")
     server, tool = map(str, programs)
     scraped, blocks, settings = folder / "scraped.om", folder / "blocks", folder / "prometheus.yml"
     with scraped.open("w", encoding="utf-8") as file:
-        file.writelines(f"{line}\n" for line in open_metrics())
+        file.writelines(f"{line}\n" for line in open_metrics(world))
     make = [tool, "tsdb", "create-blocks-from", "--max-block-duration=24h", "openmetrics", "-q"]
     subprocess.run([*make, str(scraped), str(blocks)], check=True, capture_output=True)
     scraped.unlink()

@@ -5,14 +5,27 @@ kube-scheduler do; nothing here knows how a collector reads it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from typing import NamedTuple
 
-__all__ = ["CLAIMS", "FIRST", "LAST", "NODES", "PODS", "Pod", "Used", "open_metrics", "used"]
+__all__ = [
+    "CLAIMS",
+    "FIRST",
+    "LAST",
+    "NODES",
+    "PODS",
+    "WORLD",
+    "Pod",
+    "Used",
+    "World",
+    "numbered",
+    "open_metrics",
+    "used",
+]
 
 SCRAPE = timedelta(minutes=2)
 FIRST, LAST = datetime(2025, 2, 27, tzinfo=UTC), datetime(2025, 3, 2, tzinfo=UTC)
@@ -77,13 +90,14 @@ class Pod:
         return ([cpu for since, cpu in self.sizes if since <= time] or [self.cpu])[-1]
 
 
-def _numbered(pods: Iterable[Pod]) -> tuple[Pod, ...]:
+def numbered(pods: Iterable[Pod]) -> tuple[Pod, ...]:
+    """The pods, each with a uid of its own."""
     return tuple(Pod(**{**pod.__dict__, "number": number}) for number, pod in enumerate(pods, 1))
 
 
 _BEFORE, _AFTER = FIRST - timedelta(days=3), LAST + timedelta(days=3)
 _DAY = timedelta(days=1)
-PODS = _numbered(
+PODS = numbered(
     [
         Pod("web", "front-6d4cf56db6-x2x7k", _BEFORE, _AFTER, "2", 4 * GIB, limits=True),
         Pod("web", "front-6d4cf56db6-gone1", at(0, 3, 7, 11), at(0, 9, 52, 40), "0.25", GIB // 2),
@@ -134,6 +148,30 @@ CLAIMS = (
 )
 
 
+def _annotations(space: str, time: datetime) -> dict[str, str]:
+    owner = "pi-b" if space == "physics" and time >= at(1, 8) else "pi-a"
+    return {"annotation_cf_pi": f"{owner}@example.edu", "annotation_cf_project_id": str(len(space))}
+
+
+class World(NamedTuple):
+    """A cluster from `first` to `last` (UTC), as this module describes one.
+
+    `outage` is when nothing was scraped, `unlabelled` the node that was down as far as its labels go, and when.
+    """
+
+    first: datetime
+    last: datetime
+    pods: tuple[Pod, ...]
+    nodes: Mapping[str, str]
+    annotations: Callable[[str, datetime], Mapping[str, str]]
+    claims: tuple[tuple[str, str, str, tuple[tuple[datetime, int], ...]], ...] = ()
+    outage: tuple[datetime, datetime] | None = None
+    unlabelled: tuple[str, datetime, datetime] | None = None
+
+
+WORLD = World(FIRST, LAST, PODS, NODES, _annotations, CLAIMS, OUTAGE, ("wrk-gpu-0", *UNLABELLED))
+
+
 class Used(NamedTuple):
     """What pods held, in core-seconds, byte-seconds and device-seconds; and how many pods and edges are not told."""
 
@@ -174,12 +212,12 @@ def _pieces(pod: Pod, since: datetime, until: datetime, *, scraped: bool) -> Ite
             yield pod.cpu_at(start), end - start
 
 
-def open_metrics() -> Iterator[str]:
+def open_metrics(world: World = WORLD) -> Iterator[str]:
     """The lines of a file that promtool makes blocks of: each metric's samples together, in the order of time."""
     families = defaultdict[str, dict[str, list[tuple[int, str]]]](lambda: defaultdict(list))
-    for time in _scrapes():
+    for time in _scrapes(world):
         stamp = int(time.timestamp())
-        for metric, labels, value in _scraped(time):
+        for metric, labels, value in _scraped(world, time):
             shown = ",".join(f'{name}="{text}"' for name, text in sorted(labels.items()) if text)
             families[metric][f"{metric}{{{shown}}}"].append((stamp, value))
     for metric, series in families.items():
@@ -189,11 +227,11 @@ def open_metrics() -> Iterator[str]:
     yield "# EOF"
 
 
-def _scrapes() -> Iterator[datetime]:
+def _scrapes(world: World) -> Iterator[datetime]:
     # Off the grid of the collector by half a minute, as they are in life.
-    time = FIRST - timedelta(hours=1) + timedelta(seconds=30)
-    while time < LAST + timedelta(hours=1):
-        if not OUTAGE[0] <= time < OUTAGE[1]:
+    time = world.first - timedelta(hours=1) + timedelta(seconds=30)
+    while time < world.last + timedelta(hours=1):
+        if not (world.outage and world.outage[0] <= time < world.outage[1]):
             yield time
         time += SCRAPE
 
@@ -201,20 +239,18 @@ def _scrapes() -> Iterator[datetime]:
 _Sample = tuple[str, dict[str, str], str]
 
 
-def _scraped(time: datetime) -> Iterator[_Sample]:
-    for pod in PODS:
+def _scraped(world: World, time: datetime) -> Iterator[_Sample]:
+    for pod in world.pods:
         if pod.created <= time < pod.ended + (pod.kept if pod.phase else timedelta()):
             yield from _state(pod, time)
         if pod.created <= time < pod.ended:
             yield from _requests(pod, time)
-    yield from _nodes(time)
-    for space in sorted({pod.namespace for pod in PODS}):
-        owner = "pi-b" if space == "physics" and time >= at(1, 8) else "pi-a"
-        annotations = {"annotation_cf_pi": f"{owner}@example.edu", "annotation_cf_project_id": str(len(space))}
-        yield "kube_namespace_annotations", _ksm(namespace=space, **annotations), "1"
-    for space, claim, kind, sizes in CLAIMS:
+    yield from _nodes(world, time)
+    for space in sorted({pod.namespace for pod in world.pods}):
+        yield "kube_namespace_annotations", _ksm(namespace=space, **world.annotations(space, time)), "1"
+    for space, claim, kind, sizes in world.claims:
         labels = _ksm(namespace=space, persistentvolumeclaim=claim)
-        size = [size for since, size in sizes if since <= max(time, FIRST)][-1]
+        size = [size for since, size in sizes if since <= max(time, world.first)][-1]
         yield "kube_persistentvolumeclaim_resource_requests_storage_bytes", labels, str(size)
         yield "kube_persistentvolumeclaim_info", {**labels, "storageclass": kind, "volumename": f"pv-{claim}"}, "1"
 
@@ -253,9 +289,10 @@ def _requests(pod: Pod, time: datetime) -> Iterator[_Sample]:
                 yield "kube_pod_resource_limit", {**labels, "resource": resource, "unit": unit}, value
 
 
-def _nodes(time: datetime) -> Iterator[_Sample]:
-    for node, model in NODES.items():
-        down = node == "wrk-gpu-0" and UNLABELLED[0] <= time < UNLABELLED[1]
+def _nodes(world: World, time: datetime) -> Iterator[_Sample]:
+    lost, since, until = world.unlabelled or ("", time, time)
+    for node, model in world.nodes.items():
+        down = node == lost and since <= time < until
         label = {"label_nvidia_com_gpu_product": "" if down else model}
         yield "kube_node_labels", _ksm(node=node, label_kubernetes_io_hostname=node, **label), "1"
         for resource, unit, value in (("cpu", "core", "64"), ("memory", "byte", str(256 * GIB))):
