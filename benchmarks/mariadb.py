@@ -31,7 +31,8 @@ def mariadb() -> Iterator[str | None]:
         made = [install, *whose, "--skip-test-db", "--auth-root-authentication-method=normal"]
         subprocess.run(made, capture_output=True, check=True)
         socket, log = Path(folder, "socket"), Path(folder, "log")
-        options = [f"--socket={socket}", f"--pid-file={folder}/pid", "--skip-networking"]
+        # A server that starts removes the temporary tables of any other in its folder for them.
+        options = [f"--socket={socket}", f"--pid-file={folder}/pid", f"--tmpdir={folder}", "--skip-networking"]
         with log.open("wb") as output, subprocess.Popen([server, *whose, *options], stderr=output) as process:
             try:
                 _make_database(process, socket, log)

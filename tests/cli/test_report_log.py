@@ -148,6 +148,13 @@ def test_a_user_and_a_project(watched: Watched) -> None:
     assert watched.said("--project", "=bio", "--user", "carol") == []
 
 
+def test_a_cloud_that_is_named_twice(watched: Watched) -> None:
+    """Each of its actions is told once, and so is each session."""
+    assert watched.rows("sim", "sim") == watched.rows("sim")
+    asked = ("report", "sessions", "--month", "2026-10")
+    assert call(watched.site, *asked, "sim", "sim").stdout == call(watched.site, *asked, "sim").stdout
+
+
 def test_as_text(watched: Watched) -> None:
     """The same to read: a heading and a line for each."""
     done = call(watched.site, "report", "log", "--from", "2026-10-25", "--to", "2026-10-25")
@@ -194,9 +201,8 @@ def test_an_empty_period(watched: Watched) -> None:
     ("words", "code", "said"),
     [
         (("--month", "2026-13"), 2, "is no month"),
-        ((), 2, "Name a period"),
-        (("--month", "2026-10", "--to", "2026-10-01"), 2, "Name a period"),
-        (("--from", "2026-10-01"), 2, "Name a period"),
+        (("--month", "2026-10", "--to", "2026-10-01"), 2, "Name one period"),
+        (("--from", "2026-10-01"), 2, "Name one period"),
         (("--month", "2026-10", "--time-zone", "Mars/Base"), 2, "is no time zone"),
         (("--month", "2026-10", "--project", "../astro"), 2, 'No project "../astro" was ever seen in sim'),
         (("--month", "2026-10", "--user", "=1"), 2, 'No user "=1" was ever seen in sim'),
