@@ -25,6 +25,7 @@ _PLACES = {
     "hierarchy": "cli.hierarchy:hierarchy",
     "import-hierarchy": "cli.xdmod:import_command",
     "ingest": "cli.xdmod:ingest_command",
+    "init": "cli.init:init",
     "ledger": "cli.ledger:ledger",
     "report": "cli.report:report",
     "restore": "cli.backup:restore_command",

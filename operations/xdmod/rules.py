@@ -5,7 +5,7 @@ Measured on Open XDMoD 11.0.4, or read in its programs.
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 from pathlib import Path
 from typing import NamedTuple
@@ -59,6 +59,11 @@ RULES = (
         "XDMoD's database does not answer",
     ),
     _rule(
+        r"ERROR (1040|1205|1213|2002|2003|2005|2006|2013) \(",
+        Meaning.AGAIN,
+        "XDMoD's database does not answer its client, or a lock was not to be had",
+    ),
+    _rule(
         r"No config found for",
         Meaning.CONFIGURATION,
         "XDMoD's resources.json does not have the resource: add it with xdmod-setup, or correct resource in the"
@@ -102,7 +107,9 @@ RULES = (
     ),
     _rule(r"\bRecord \d+: ", Meaning.DATA, "a record does not fit XDMoD's schema and was skipped"),
     _rule(
-        r"1048 Column .* cannot be null", Meaning.DATA, "a record lacks a key that XDMoD needs; what follows is unread"
+        r"(?<!Warning )1048 Column .* cannot be null",
+        Meaning.DATA,
+        "a record lacks a key that XDMoD needs; what follows is unread",
     ),
     _rule(
         r"Unexpected number of fields",
@@ -113,6 +120,7 @@ RULES = (
     _rule(r"Found job with unknown state", Meaning.DATA, "jobs in a state that XDMoD does not know were skipped"),
     _rule(r"Job errors written to", Meaning.WARNING, "XDMoD corrected the times or cores of jobs as it saw fit"),
     _rule(r"Rolling back", Meaning.DATA, "everything was rolled back"),
+    _rule(r"^ *NOT OK\b", Meaning.WARNING, "XDMoD's own check of its host found something missing"),
     _rule(r"Found (\d+) records", Meaning.COUNT, "read"),
     _rule(r"Shredded (\d+) records$", Meaning.COUNT, "read"),
     _rule(r"Skipped (\d+) duplicate records", Meaning.COUNT, "duplicates"),
@@ -120,6 +128,8 @@ RULES = (
 #: Lines of which each is a record, or a row, that XDMoD has not.
 _SKIPPED = re.compile(r"\bRecord \d+: |Unexpected number of fields|Skipping unknown hierarchy")
 _SCANNING = re.compile(r"Scanning file: (.+)")
+#: Where XDMoD reads its own list of resources, as it does at the beginning of each call that shreds for a cloud.
+_OWN = re.compile(r"(Start|Finished) processing section 'xdmod\.ingest-resources'")
 _JOB_ERRORS = re.compile(r"Job errors written to '(.+?)'")
 _ERROR = re.compile(r"\[(error|critical|alert|emergency)\]", re.IGNORECASE)
 _LONGEST = 300
@@ -142,6 +152,7 @@ class Said(Struct, frozen=True):
 
 def read(lines: Sequence[str], code: int) -> Said:
     """Judge the lines that a command printed, and its exit code."""
+    lines = list(_of_others(lines))
     found = [(rule, line) for line in lines if (rule := _rule_of(line))]
     counts = _counted(lines)
     # Of equal meaning, what stands first in the table tells most.
@@ -161,6 +172,19 @@ def read(lines: Sequence[str], code: int) -> Said:
         skipped=counts["skipped"],
         warnings=[why + _job_errors(why) for meaning, _, why in told if meaning is Meaning.WARNING],
     )
+
+
+def _of_others(lines: Sequence[str]) -> Iterator[str]:
+    """The lines without XDMoD's warnings about records of its own configuration.
+
+    Whenever it looks at its resources, 11.0.4 skips its own types of allocation, whose file lacks an abbreviation.
+    """
+    inside = False
+    for line in lines:
+        if match := _OWN.search(line):
+            inside = match[1] == "Start"
+        if not (inside and _SKIPPED.search(line)):
+            yield line
 
 
 def _rule_of(line: str) -> Rule | None:

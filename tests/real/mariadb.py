@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from getpass import getuser
 from itertools import count
@@ -49,6 +50,13 @@ class MariaDB:
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[MariaDB]:
     """The server, started once for a session of tests; skips where it is not installed."""
+    with served() as running:
+        yield running
+
+
+@contextmanager
+def served() -> Iterator[MariaDB]:
+    """A server alone, while the context lasts; skips where it is not installed."""
     programs = [shutil.which(program, path=_PATH) for program in ("mariadbd", "mariadb-install-db")]
     if not all(programs):
         pytest.skip("A ledger in MariaDB needs the package mariadb-server: run tests/real/install-packages")
@@ -68,7 +76,9 @@ def _served(folder: Path, server: str, install: str) -> Iterator[MariaDB]:
         subprocess.run(made, stdout=output, stderr=output, check=True)
         # What is thrown away after the session need not survive a loss of power.
         careless = ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", "--skip-log-bin"]
-        options = [f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", "--skip-networking", *careless]
+        # A server that starts removes the temporary tables of any other in its folder for them.
+        places = [f"--socket={folder / 'socket'}", f"--pid-file={folder / 'pid'}", f"--tmpdir={folder}"]
+        options = [*places, "--skip-networking", *careless]
         with subprocess.Popen([server, *whose, *options], stdout=output, stderr=output) as process:
             running = MariaDB(folder / "socket")
             try:

@@ -12,6 +12,7 @@ CASES = [
     ("SQLSTATE[40001]: Serialization failure: 1213 Deadlock found when trying to get lock", AGAIN),
     ("Failed to create database connection: SQLSTATE[HY000] [2002] Connection refused", AGAIN),
     ("SQLSTATE[08004] [1040] Too many connections", AGAIN),
+    ("ERROR 2002 (HY000): Can't connect to server on 'localhost' (115)", AGAIN),
     ("Failed to create database connection: SQLSTATE[HY000] [1045] Access denied for user 'xdmod'", CONFIGURATION),
     ("SQLSTATE[42000]: Syntax error or access violation: 1142 INSERT command denied to user", CONFIGURATION),
     ("Failed to create shredder: No config found for 'kaizen' in 'resources.json'", CONFIGURATION),
@@ -24,6 +25,7 @@ CASES = [
     ("2026-10-05 01:00:00 [warning] Unexpected number of fields (1452) in row: a,b", DATA),
     ("2026-10-05 01:00:00 [warning] Skipping unknown hierarchy abbreviation '99'", DATA),
     ("2026-10-05 01:00:00 [info] Rolling back database transaction", DATA),
+    ("2026-10-05 01:00:00 [warning] Warning 1048 Column 'start_date_ts' cannot be null", None),
     ("2026-10-05 01:00:00 [info] Found 1452 records", None),
     ("2026-10-05 01:00:00 [notice] Shredded 2006 records", None),
     ("2026-10-05 01:00:00 [info] Committing database transaction", None),
@@ -50,3 +52,24 @@ def test_an_exit_code_that_nothing_explains() -> None:
     said = read(["[critical] Something else", "#0 {main}"], 3)
     assert (said.fault, said.why) == (DATA, "it ended with exit code 3 ([critical] Something else)")
     assert "said nothing" in read([], 1).why
+
+
+def test_xdmods_own_configuration_is_no_fault_of_a_file() -> None:
+    """Its list of types of allocation does not fit its schema; a record of a file that does not fit counts."""
+    skipped = "2026-10-05 01:00:00 [warning] Record 1: NULL value found, but a string is required"
+    own = [
+        "2026-10-05 01:00:00 [notice] Start processing section 'xdmod.ingest-resources'",
+        skipped,
+        "2026-10-05 01:00:00 [notice] Finished processing section 'xdmod.ingest-resources'",
+    ]
+    assert (read(own, 0).fault, read(own, 0).skipped) == (None, 0)
+    told = read([*own, skipped], 0)
+    assert (told.fault, told.skipped) == (DATA, 1)
+
+
+def test_what_xdmods_check_finds_missing_is_a_warning() -> None:
+    """It ends with 0."""
+    said = read([" OK       MySQL command line client installed", " NOT OK   Chromium configured"], 0)
+    assert said.fault is None
+    assert len(said.warnings) == 1
+    assert "NOT OK Chromium configured" in said.warnings[0]
