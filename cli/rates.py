@@ -26,6 +26,6 @@ def rates_option(command: F) -> F:
     )(command)
 
 
-def cards_of(rates: tuple[Path, ...], configuration: Configuration) -> tuple[Rates, ...]:
-    """Read the rate cards that are named; else those of the configuration. Raises as `read_cards` does."""
-    return read_cards(rates or configuration.rates)
+def cards_of(rates: tuple[Path, ...], configuration: Configuration | None) -> tuple[Rates, ...]:
+    """Read the rate cards that are named; else those of the configuration, if any. Raises as `read_cards` does."""
+    return read_cards(rates or (configuration.rates if configuration else ()))

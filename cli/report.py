@@ -110,8 +110,8 @@ def usage(
     configuration; it needs no configuration, but takes from it whose the projects are.
     """
     period, only = period_of(month, first, last, zone), Only(institution, project, user, pi)
-    if rates and (url is not None or divisions):
-        raise click.UsageError("Charges are of a whole report from the ledger: leave out --rates, or --xdmod and --by.")
+    if rates and divisions:
+        raise click.UsageError("Charges are of a whole report: leave out --rates, or --by.")
     by = tuple(dict.fromkeys(one for name in divisions for one in _DIVISIONS[name]))
     results: list[Reported] = []
 
@@ -135,11 +135,13 @@ def usage(
         code = 0
         with Warehouse.open(url) as warehouse:
             estate = Estate(load_if_there(context))
+            cards = cards_of(rates, estate.configuration)
             for resource in resources(warehouse, estate, names):
-                said = report_xdmod_usage(warehouse, estate, resource, period, directory / resource.code, only, by)
+                card, folder = rates_of(cards, resource.code), directory / resource.code
+                said = report_xdmod_usage(warehouse, estate, resource, period, folder, only, by, card)
                 show(said)
                 if to_publish:
-                    say_published(publish_usage(load(context).published, said, xdmod=True))
+                    say_published(publish_usage(load(context).published, said, card, xdmod=True))
     if as_json:
         print_json(results)
     return code

@@ -1,19 +1,25 @@
 """`xdmod-cloud report statement`: what a charge on an invoice is explained with."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options, warn_of_what_is_missing
+from cli.auditing import period_of, period_options, warn_of_what_is_missing, xdmod_option
 from cli.output import json_option, print_table
 from cli.rates import cards_of, rates_option
 from cli.report_published import publish_option, say_published
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
 from operations.charges import rates_of
+from operations.configuration import load, load_if_there
 from operations.published import publish_statement
 from operations.statement import Delivered, WantedStatements, statements
+from operations.xdmod_sessions import Estate, resources
+from operations.xdmod_statement import xdmod_statements
+from reporter.charges import Rates
 from reporter.statement_tables import statement_json, statement_notes, statement_tables
+from reporter.warehouse import Warehouse
 
 __all__ = ["statement"]
 
@@ -21,6 +27,7 @@ __all__ = ["statement"]
 @click.command()
 @sources_argument
 @period_options
+@xdmod_option
 @click.option("--project", metavar="PROJECT", help="One project and all in it: by key, title, or name in the cloud.")
 @click.option("--pi", metavar="NAME", help="All projects of one PI: by name, name and institution, or identity.")
 @click.option("--all", "everyone", is_flag=True, help="Each project of the cloud, in files of its own.")
@@ -43,6 +50,7 @@ def statement(
     first: str | None,
     last: str | None,
     zone: str,
+    url: str | None,
     project: str | None,
     pi: str | None,
     everyone: bool,
@@ -55,29 +63,46 @@ def statement(
 
     Every stretch of every server with its name, flavor, state, hours, service units and cost, and the transaction log
     of these servers, as CSV and PDF.
+
+    With --xdmod it is of the sessions that an XDMoD has recorded, and NAMES are its resources, or clouds of the
+    configuration. The names of servers and the log are there if the configuration has the cloud, and its ledger both.
     """
     if (project is not None) + (pi is not None) + everyone != 1:
         raise click.UsageError("Name whose statement it is: --project, --pi, or --all.")
     period, wanted = period_of(month, first, last, zone), WantedStatements(project, pi)
     printed = 0
 
-    def one(state: Opened, settings: OpenStackSource) -> int:
+    def show(source: str, made: Iterator[Delivered], card: Rates | None) -> None:
         nonlocal printed
-        card = rates_of(cards_of(rates, state.configuration), settings.resource)
-        warn_of_what_is_missing(state.ledger, (settings,), period)
-        for delivered in statements(state.ledger, settings, period, wanted, card, directory / settings.resource):
+        for delivered in made:
             if as_json:
                 click.echo("," if printed else "[")
-                for text in statement_json(settings.name, delivered.statement, delivered.files):
+                for text in statement_json(source, delivered.statement, delivered.files):
                     click.echo(text, nl=False)
                 printed += 1
             else:
-                _show(settings.name, delivered, tables=not everyone)
+                _show(source, delivered, tables=not everyone)
             if to_publish:
-                say_published(publish_statement(state.configuration.published, settings.name, delivered, card))
+                kept = publish_statement(load(context).published, source, delivered, card, xdmod=url is not None)
+                say_published(kept)
+
+    def one(state: Opened, settings: OpenStackSource) -> int:
+        card = rates_of(cards_of(rates, state.configuration), settings.resource)
+        warn_of_what_is_missing(state.ledger, (settings,), period)
+        folder = directory / settings.resource
+        show(settings.name, statements(state.ledger, settings, period, wanted, card, folder), card)
         return 0
 
-    code = each_source(context, names, one)
+    def of_xdmod(database: str) -> int:
+        with Warehouse.open(database) as warehouse:
+            estate = Estate(load_if_there(context))
+            cards = cards_of(rates, estate.configuration)
+            for resource in resources(warehouse, estate, names):
+                card, folder = rates_of(cards, resource.code), directory / resource.code
+                show(resource.code, xdmod_statements(warehouse, estate, resource, period, wanted, card, folder), card)
+        return 0
+
+    code = each_source(context, names, one) if url is None else of_xdmod(url)
     if as_json:
         click.echo("\n]" if printed else "[]")
     return code

@@ -15,6 +15,7 @@ from operations.export import event_files
 from operations.verify import verify_openstack
 from operations.verify_reports import VerifiedReports, as_document, verify_reports
 from operations.verify_xdmod import Unlike, verify_xdmod
+from operations.xdmod.database import needed_url
 from operations.xdmod.folders import handed_on
 
 __all__ = ["verify"]
@@ -77,10 +78,9 @@ def openstack(context: Context, names: tuple[str, ...], folders: tuple[Path, ...
     "--xdmod",
     "url",
     envvar="XDMOD_CLOUD_XDMOD",
-    show_envvar=True,
-    required=True,
     metavar="URL",
-    help="XDMoD's database, mysql+pymysql://USER@HOST?read_default_file=FILE.",
+    help="XDMoD's database, mysql+pymysql://USER@HOST?read_default_file=FILE [default: $XDMOD_CLOUD_XDMOD, or that of"
+    " the configuration].",
 )
 @_folders_option
 @_days_option
@@ -97,7 +97,7 @@ def openstack(context: Context, names: tuple[str, ...], folders: tuple[Path, ...
 def xdmod(
     context: Context,
     names: tuple[str, ...],
-    url: str,
+    url: str | None,
     folders: tuple[Path, ...],
     days: int,
     patience: int,
@@ -115,7 +115,8 @@ def xdmod(
         window, compared, number, grave = _past(state, settings, days), Counter[str](), 0, 0
         kept: list[Unlike] = []
         late, gone = timedelta(hours=patience), [*folders, *_handed_on(state, settings)]
-        for unlike in verify_xdmod(state.ledger, settings, url, outbox, gone, window, compared, late):
+        database = url or needed_url(state.configuration.xdmod)
+        for unlike in verify_xdmod(state.ledger, settings, database, outbox, gone, window, compared, late):
             number, grave = number + 1, grave + (not unlike.benign)
             if as_json:
                 kept.append(unlike)

@@ -62,14 +62,14 @@ class Configuration(Struct, frozen=True):
         return clouds_of(self.openstack, self.openshift)
 
     def chosen(self, names: tuple[str, ...]) -> tuple[OpenStackSource, ...]:
-        """The clouds of those names; all, if none is named. Raises ConfigurationError for a name that is not there."""
+        """The clouds of those names, each once; all, if none is named. Raises ConfigurationError for any other."""
         known = {source.name: source for source in self.openstack}
         if not known:
             raise ConfigurationError(f"{self.file} names no cloud. Add a table [[openstack]].")
         for name in names:
             if name not in known:
                 raise ConfigurationError(f'{self.file} has no [[openstack]] "{name}" (it has: {", ".join(known)}).')
-        return tuple(known[name] for name in names) or self.openstack
+        return tuple(known[name] for name in dict.fromkeys(names)) or self.openstack
 
     def chosen_clusters(self, names: tuple[str, ...]) -> tuple[OpenShiftSource, ...]:
         """The OpenShift clusters of those names; all that are read, if none is named. Raises ConfigurationError."""
@@ -83,7 +83,7 @@ class Configuration(Struct, frozen=True):
             if name not in known:
                 has = ", ".join(known) or "none"
                 raise ConfigurationError(f'{self.file} has no [[openshift]] "{name}" (it has: {has}).')
-        return tuple(known[name] for name in names) or readable
+        return tuple(known[name] for name in dict.fromkeys(names)) or readable
 
 
 def load_if_there(file: Path | None) -> Configuration | None:

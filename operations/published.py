@@ -81,7 +81,7 @@ class Publication(Struct, frozen=True):
     @property
     def data(self) -> tuple[KeptFile, ...]:
         """The files that hold what the report says; the PDF also tells how new the data were."""
-        return tuple(file for file in self.files if file.name.endswith(".csv"))
+        return tuple(file for file in self.files if file.name.endswith(".csv") and file.name != self.rates)
 
 
 def publish_usage(
@@ -99,17 +99,22 @@ def publish_usage(
 
 
 def publish_statement(
-    folder: Path, source: str, delivered: Delivered, rates: Rates | None = None
+    folder: Path, source: str, delivered: Delivered, rates: Rates | None = None, *, xdmod: bool = False
 ) -> tuple[Publication, bool]:
     """Keep a statement, as `publish_usage` does a report."""
     said = delivered.statement
-    asked = Request("statement", source, said.resource, said.report.period, said.report.only, subject=said.subject)
+    report = said.report
+    asked = Request("statement", source, said.resource, report.period, report.only, subject=said.subject, xdmod=xdmod)
     return _publish(folder, asked, delivered.files, delivered.provenance, rates.file if rates else None)
 
 
 def _publish(
     folder: Path, request: Request, files: Sequence[Path], provenance: Provenance, rates: Path | None
 ) -> tuple[Publication, bool]:
+    if rates is not None and rates.name in (_RECORD, *(path.name for path in files)):
+        raise ConfigurationError(
+            f"The rate card {rates} is called what a file of the published report is, too. Give it another name."
+        )
     before = [one for one in publications(folder) if one.request == request]
     last = before[-1] if before else None
     kept = tuple(

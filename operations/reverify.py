@@ -1,5 +1,6 @@
 """Whether today's data still give a published report: it is made again, and compared file by file and line by line."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -11,8 +12,9 @@ from operations.charges import rates_of, read_cards
 from operations.configuration import Configuration
 from operations.published import Publication, Request, altered
 from operations.report import report_usage
-from operations.statement import WantedStatements, statements
+from operations.statement import Delivered, WantedStatements, statements
 from operations.xdmod_sessions import Estate, report_xdmod_usage, resources
+from operations.xdmod_statement import xdmod_statements
 from reporter.charges import Rates
 from reporter.csvs import digest_of
 from reporter.sessions import queried
@@ -38,7 +40,7 @@ _AS_LINES = (
 class Difference(NamedTuple):
     """What is otherwise in a file: how many lines are gone and how many are new, with some of each.
 
-    All are one or the other where there is no such file in the published report, or today.
+    All are one or the other where there is no such file in the published report, or none that is as it was, or today.
     """
 
     file: str
@@ -67,13 +69,15 @@ def reverify(configuration: Configuration, url: str | None, published: Path, one
     was asked for is no longer there, DataError where nothing is known of the period any more.
     """
     changed = altered(published, one)
+    published_as = {file.name: file.sha256 for file in one.data}
     with TemporaryDirectory(prefix="xdmod-cloud-") as folder:
         kept = published / one.id
         files = _made_again(configuration, url, one.request, _rates(kept, one), Path(folder))
         now = {file.name: file for file in files if file.suffix == ".csv"}
         differences = []
-        for name in sorted({*now, *(file.name for file in one.data)}):
-            found = _difference(name, kept / name, now.get(name))
+        for name in sorted({*now, *published_as}):
+            was = None if name in changed else kept / name
+            found = _difference(name, published_as.get(name), was, now.get(name))
             differences += [found] if found else []
     return Verdict(one, tuple(changed), tuple(differences))
 
@@ -90,30 +94,43 @@ def _made_again(
             raise ConfigurationError(
                 "The report is of what an XDMoD has recorded. Name this XDMoD with --xdmod, or in XDMOD_CLOUD_XDMOD."
             )
-        with Warehouse.open(url) as warehouse:
-            (resource,) = resources(warehouse, Estate(configuration), [asked.resource])
-            said = report_xdmod_usage(
-                warehouse, Estate(configuration), resource, asked.period, folder, asked.only, asked.by
-            )
-            return list(said.files)
+        return _made_of_xdmod(configuration, url, asked, rates, folder)
     (settings,) = configuration.chosen((asked.source,))
     ledger = Ledger.open(configuration.ledger_url)
     if asked.report == "usage":
         return list(report_usage(ledger, settings, asked.period, folder, asked.only, asked.by, rates).files)
-    wanted = WantedStatements(asked.only.project, asked.only.pi)
-    for delivered in statements(ledger, settings, asked.period, wanted, rates, folder):
-        if delivered.statement.subject == asked.subject:
-            return delivered.files
-    return []
+    return _asked_for(asked, statements(ledger, settings, asked.period, _wanted(asked), rates, folder))
 
 
-def _difference(name: str, was: Path, now: Path | None) -> Difference | None:
-    if now is not None and was.is_file() and digest_of(was) == digest_of(now):
+def _made_of_xdmod(
+    configuration: Configuration, url: str, asked: Request, rates: Rates | None, folder: Path
+) -> list[Path]:
+    with Warehouse.open(url) as warehouse:
+        estate = Estate(configuration)
+        (resource,) = resources(warehouse, estate, [asked.resource])
+        if asked.report == "usage":
+            said = report_xdmod_usage(warehouse, estate, resource, asked.period, folder, asked.only, asked.by, rates)
+            return list(said.files)
+        made = xdmod_statements(warehouse, estate, resource, asked.period, _wanted(asked), rates, folder)
+        return _asked_for(asked, made)
+
+
+def _wanted(asked: Request) -> WantedStatements:
+    return WantedStatements(asked.only.project, asked.only.pi)
+
+
+def _asked_for(asked: Request, made: Iterator[Delivered]) -> list[Path]:
+    return next((one.files for one in made if one.statement.subject == asked.subject), [])
+
+
+def _difference(name: str, digest: str | None, was: Path | None, now: Path | None) -> Difference | None:
+    """What is otherwise than in the file that was published with a digest, `was` as far as it is still that one."""
+    if now is not None and digest_of(now) == digest:
         return None
     with TemporaryDirectory(prefix="xdmod-cloud-") as folder, queried(), duckdb.connect() as engine:
         nothing = Path(folder) / name
         nothing.touch()
-        files = {"was": str(was if was.is_file() else nothing), "now": str(now or nothing)}
+        files = {"was": str(was if was is not None and was.is_file() else nothing), "now": str(now or nothing)}
         engine.execute(f"CREATE TABLE unlike AS {_LINES.format(as_lines=_AS_LINES)}", files)
         counted = "SELECT coalesce(sum(n) FILTER (n > 0), 0), -coalesce(sum(n) FILTER (n < 0), 0) FROM unlike"
         ((gone, new),) = engine.execute(counted).fetchall()

@@ -1,6 +1,6 @@
-"""Statements for projects and PIs: from the embedded ledger to lines, charges and the transaction log, and files."""
+"""Statements for projects and PIs: from sessions to lines, charges and the transaction log, and files."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from collectors.openstack import OpenStackSource
 from hierarchy.known import known_projects
-from hierarchy.owners import owners
+from hierarchy.owners import Owner, owners
+from hierarchy.projects import Projects
 from ledger import Ledger, Server
 from operations.report import ledger_sessions, origin_of, owner_labels
 from operations.statement_log import Span, StatementLog
@@ -28,7 +29,7 @@ from reporter.statement_lines import LINES, make_lines, name_projects, name_serv
 from reporter.statement_records import Statement
 from usage import Engine
 
-__all__ = ["Delivered", "WantedStatements", "statements"]
+__all__ = ["Delivered", "Material", "WantedStatements", "delivered", "statements"]
 
 
 class WantedStatements(Struct, frozen=True):
@@ -58,6 +59,24 @@ class _Subject(NamedTuple):
     alone: tuple[str | None] | None = None
 
 
+class Material(NamedTuple):
+    """What the statements of one cloud are made of, which XDMoD calls `resource`.
+
+    `told` is the ledger that knows what its servers were called and what was done to them; None where none does. With
+    `by_key` the sessions have, instead of a domain, a key of who owns them.
+    """
+
+    engine: Engine
+    resource: str
+    owners: Sequence[Owner]
+    projects: Projects
+    told: tuple[Ledger, OpenStackSource] | None
+    source: str
+    version: str
+    query: tuple[str, ...] = ()
+    by_key: bool = False
+
+
 def statements(
     ledger: Ledger,
     settings: OpenStackSource,
@@ -72,37 +91,49 @@ def statements(
     or PI that is not there.
     """
     watermark(ledger, settings)
-    source, version = origin_of(ledger, settings)
+    window = period.start, period.end
+    with ledger_sessions(ledger, settings, window) as engine:
+        material = Material(
+            engine,
+            settings.resource,
+            owners(ledger, settings.name, window, owner_labels(ledger, settings.name)),
+            known_projects(ledger),
+            (ledger, settings),
+            *origin_of(ledger, settings),
+        )
+        yield from delivered(material, period, wanted, rates, directory)
+
+
+def delivered(
+    material: Material, period: Period, wanted: WantedStatements, rates: Rates | None, directory: Path
+) -> Iterator[Delivered]:
+    """Write the statements that are wanted, as `statements` does."""
+    lines = LINES.format(scope="cut IN (SELECT cut FROM scope)")
     provenance = Provenance(
-        source=source,
-        version=version,
-        query=(
-            *(() if rates is None else (charged_query(rates.card),)),
-            LINES.format(scope="cut IN (SELECT cut FROM scope)"),
-        ),
+        source=material.source,
+        version=material.version,
+        query=(*material.query, *(() if rates is None else (charged_query(rates.card),)), lines),
         digests=() if rates is None else ((rates.file.name, rates.digest),),
     )
-    with ledger_sessions(ledger, settings, (period.start, period.end)) as engine:
-        desk = _Desk(ledger, settings, period, engine, rates)
-        for subject in desk.subjects(wanted):
-            statement = desk.statement(subject)
-            files = write_statement(statement, directory / folder_of(subject.called), provenance)
-            yield Delivered(statement, files, provenance)
+    desk = _Desk(material, period, rates)
+    for subject in desk.subjects(wanted):
+        statement = desk.statement(subject)
+        files = write_statement(statement, directory / folder_of(subject.called), provenance)
+        yield Delivered(statement, files, provenance)
 
 
 class _Desk:
     """What all statements of one cloud have in common, made once."""
 
-    def __init__(
-        self, ledger: Ledger, settings: OpenStackSource, period: Period, engine: Engine, rates: Rates | None
-    ) -> None:
-        self._ledger, self._settings, self._period, self._engine, self._rates = ledger, settings, period, engine, rates
-        labels = owner_labels(ledger, settings.name)
-        self._owners = owners(ledger, settings.name, (period.start, period.end), labels)
-        self._projects = known_projects(ledger)
-        self._reckoned = reckon(engine, settings.resource, period, self._owners, self._projects, rates)
-        self._log = StatementLog(engine.connection, labels)
-        with queried(), engine.connection.cursor() as cursor:
+    def __init__(self, material: Material, period: Period, rates: Rates | None) -> None:
+        self._material, self._period, self._rates = material, period, rates
+        self._engine, self._owners, self._projects = material.engine, material.owners, material.projects
+        self._reckoned = reckon(self._engine, material.resource, period, self._owners, self._projects, rates)
+        self._log = None
+        if material.told is not None:
+            ledger, settings = material.told
+            self._log = StatementLog(self._engine.connection, owner_labels(ledger, settings.name))
+        with queried(), self._engine.connection.cursor() as cursor:
             name_projects(cursor, self._reckoned, self._projects)
             name_servers(cursor, self._server_names())
 
@@ -120,13 +151,15 @@ class _Desk:
                     _Subject(f"project {UNKNOWN if name is None else name}", Chosen(called=(name,)), alone=(name,))
                     for (name,) in names
                 ]
-        spans = self._spans(found[0].chosen if len(found) == 1 else Chosen())
-        self._log.read(self._ledger, self._settings, self._period, spans)
+        if self._log is not None and self._material.told is not None:
+            spans = self._spans(found[0].chosen if len(found) == 1 else Chosen())
+            self._log.read(*self._material.told, self._period, spans)
         return found
 
     def statement(self, subject: _Subject) -> Statement:
         """Make a statement; its lines and log last until the next one is made."""
-        self._log.choose(self._spans(subject.chosen))
+        if self._log is not None:
+            self._log.choose(self._spans(subject.chosen))
         with queried(), self._engine.connection.cursor() as cursor:
             more = make_lines(cursor, self._reckoned, subject.chosen, self._projects)
             charges = charges_of(cursor, self._reckoned, self._rates, subject.chosen) if self._rates else None
@@ -136,21 +169,25 @@ class _Desk:
         report = usage_report(self._engine, self._period, self._owners, self._projects, subject.only)
         return Statement(
             subject=subject.called,
-            resource=self._settings.resource,
+            resource=self._material.resource,
             report=replace(report, charges=charges),
             lines=partial(read_lines, self._engine.connection, self._reckoned, more),
-            log=partial(iter, self._log),
+            log=partial(iter, self._log) if self._log is not None else None,
         )
 
     def _spans(self, chosen: Chosen) -> list[Span]:
         """When which projects, as sessions call them, are in what was chosen."""
         with queried(), self._engine.connection.cursor() as cursor:
             scope, values = scoped(cursor, self._reckoned.cuts, chosen)
-            return cursor.execute(f"SELECT project, domain, since, until FROM whose WHERE {scope}", values).fetchall()
+            domain = "NULL" if self._material.by_key else "domain"
+            return cursor.execute(f"SELECT project, {domain}, since, until FROM whose WHERE {scope}", values).fetchall()
 
     def _server_names(self) -> Iterator[tuple[str, datetime, str]]:
-        seq, window = watermark(self._ledger, self._settings).seq, (self._period.start, self._period.end)
-        for instance, entries in self._ledger.lives(self._settings.name, seq, window=window):
+        if self._material.told is None:
+            return
+        ledger, settings = self._material.told
+        seq, window = watermark(ledger, settings).seq, (self._period.start, self._period.end)
+        for instance, entries in ledger.lives(settings.name, seq, window=window):
             before = None
             for _, observed, found in entries:
                 if isinstance(found, Server) and found.name != before:

@@ -3,26 +3,41 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.openstack import OpenStackSource
 from hierarchy.known import known_projects
-from hierarchy.owners import Owner, owners
+from hierarchy.owners import ALWAYS, Label, Owner, owners
 from hierarchy.projects import Projects
 from ledger import ConfigurationError, DataError, Ledger
+from ledger.ownership import ProjectKey
 from operations.configuration import Configuration
 from operations.report import Reported, owner_labels, written
 from operations.session_list import WantedSessions
 from reporter import By, Only, Period, usage_report
+from reporter.charge_records import Charges
+from reporter.charges import Rates, charged
 from reporter.job_list import job_lines, job_resources
 from reporter.records import UNKNOWN
 from reporter.session_list import Chosen
 from reporter.warehouse import Warehouse
-from reporter.xdmod_sessions import XdmodSessions
+from reporter.xdmod_sessions import Owned, XdmodSessions
 from usage import Engine
 
-__all__ = ["Estate", "Resource", "list_xdmod_jobs", "list_xdmod_sessions", "report_xdmod_usage", "resources"]
+__all__ = [
+    "Estate",
+    "Loaded",
+    "Resource",
+    "list_xdmod_jobs",
+    "list_xdmod_sessions",
+    "report_xdmod_usage",
+    "resources",
+    "xdmod_engine",
+    "xdmod_origin",
+]
 
 _EVERYTHING = Only()
 _SHOWN = 10
@@ -49,10 +64,22 @@ class Estate:
         """
         if resource.cloud is None or self.configuration is None:
             return [], None
-        ledger = Ledger.open(self.configuration.ledger_url, self.configuration.ledger_archive)
+        ledger = self.ledger(self.configuration)
         name = resource.cloud.name
         found = owners(ledger, name, (period.start, period.end), owner_labels(ledger, name))
         return found, known_projects(ledger) if found else None
+
+    def told(self, resource: Resource) -> tuple[Ledger, OpenStackSource] | None:
+        """The ledger that has read the cloud of a resource; None where there is none."""
+        if resource.cloud is None or self.configuration is None:
+            return None
+        ledger = self.ledger(self.configuration)
+        return None if ledger.watermark(resource.cloud.name) is None else (ledger, resource.cloud)
+
+    @staticmethod
+    def ledger(configuration: Configuration) -> Ledger:
+        """Open the ledger."""
+        return Ledger.open(configuration.ledger_url, configuration.ledger_archive)
 
 
 def resources(warehouse: Warehouse, estate: Estate, names: Sequence[str]) -> list[Resource]:
@@ -75,12 +102,52 @@ def resources(warehouse: Warehouse, estate: Estate, names: Sequence[str]) -> lis
     return [Resource(known[code], code, by_code.get(code)) for code in dict.fromkeys(codes)]
 
 
+class Loaded(NamedTuple):
+    """An engine with the sessions of a resource, who owned their projects, and which projects there are.
+
+    Where nobody knows that but XDMoD, it is `by_xdmod`, and their domain stands for who owns them.
+    """
+
+    engine: Engine
+    owners: list[Owner]
+    projects: Projects
+    by_xdmod: bool
+    statements: list[str]
+
+
+@contextmanager
+def xdmod_engine(warehouse: Warehouse, estate: Estate, resource: Resource, period: Period) -> Iterator[Loaded]:
+    """An engine with the sessions of a resource that touch a period, as it rebuilds them from events.
+
+    Raises DataError where there is none.
+    """
+    found, projects = estate.owned(resource, period)
+    with Engine() as engine:
+        source = XdmodSessions(warehouse, engine, resource.id, owned=not found)
+        owned = source.load(period)
+        if not engine.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchall():
+            raise DataError(
+                f"XDMoD has no session of {resource.code} in {period.name} ({period.zone}). Ingest its events, or"
+                " choose another period."
+            )
+        yield Loaded(
+            engine, found or list(map(_owner, owned)), projects or Projects(), not found, list(source.statements)
+        )
+
+
+def _owner(one: Owned) -> Owner:
+    """XDMoD knows no research projects: each project of the cloud stands for itself."""
+    institution, pi, identity = (name or UNKNOWN for name in one.who)
+    key = ProjectKey(one.project)
+    return Owner(Label(one.project, one.domain), *ALWAYS, institution, pi, identity, key, key)
+
+
 @contextmanager
 def _sessions(
-    warehouse: Warehouse, estate: Estate, resource: Resource, period: Period
+    warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, threads: int | None = None
 ) -> Iterator[tuple[XdmodSessions, list[Owner], Projects | None]]:
     found, projects = estate.owned(resource, period)
-    with Engine(memory_limit="128MB") as engine:
+    with Engine(memory_limit="96MB", threads=threads) as engine:
         yield XdmodSessions(warehouse, engine, resource.id, owned=not found), found, projects
 
 
@@ -92,14 +159,29 @@ def report_xdmod_usage(
     directory: Path,
     only: Only = _EVERYTHING,
     by: Sequence[By] = (),
+    rates: Rates | None = None,
 ) -> Reported:
     """Report a period of one resource, as `report_usage` does of a cloud."""
     with _sessions(warehouse, estate, resource, period) as (source, owned, projects):
         report = usage_report(source, period, owned, projects, only, by)
-        origin = f"XDMoD {warehouse.version} at {warehouse.host}, resource {resource.code}"
-        changed = warehouse.written
-        version = f"sessions last modified {changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "no sessions"
-        return written(report, source, directory, resource.code, resource.code, owned, origin, version)
+        if rates and not by and report.total.sessions:
+            report = replace(report, charges=_charges(warehouse, estate, resource, period, rates, only))
+        name = resource.code
+        return written(report, source, directory, name, name, owned, *xdmod_origin(warehouse, resource))
+
+
+def _charges(
+    warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, rates: Rates, only: Only
+) -> Charges:
+    with xdmod_engine(warehouse, estate, resource, period) as loaded:
+        return charged(loaded.engine, resource.code, period, loaded.owners, loaded.projects, rates, only)
+
+
+def xdmod_origin(warehouse: Warehouse, resource: Resource) -> tuple[str, str]:
+    """Return which XDMoD it is, and how new its sessions are."""
+    changed = warehouse.written
+    version = f"sessions last modified {changed:%Y-%m-%d %H:%M:%S} UTC" if changed else "no sessions"
+    return f"XDMoD {warehouse.version} at {warehouse.host}, resource {resource.code}", version
 
 
 def list_xdmod_sessions(
@@ -120,7 +202,8 @@ def list_xdmod_sessions(
 
 
 def _lines(warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, wanted: Chosen) -> Iterator[str]:
-    with _sessions(warehouse, estate, resource, period) as (source, owned, _):
+    # The database has its own part to do meanwhile.
+    with _sessions(warehouse, estate, resource, period, threads=1) as (source, owned, _):
         yield from source.listed(resource.code, period, owned, wanted)
 
 

@@ -95,6 +95,7 @@ class Whose:
             domain = fitted(owner.label.domain, DOMAIN_WIDTH) if owner.label.domain else None
             self._owned[fitted(owner.label.name, PROJECT_WIDTH), domain].append(owner)
         self._cuts, self._whos = dict[Cut, int](), dict[Who, int]()
+        self._nobodys = tuple(projects.pieces(None))
 
     @property
     def cuts(self) -> list[Cut]:
@@ -110,6 +111,11 @@ class Whose:
     def shared(self) -> bool:
         """Whether there is anything that several fund."""
         return any(len(cut.parts) > 1 for cut in self._cuts)
+
+    @property
+    def by_domain(self) -> bool:
+        """Whether any project is told apart by its domain."""
+        return any(domain is not None for _, domain in self._owned)
 
     def again(self) -> "Whose":
         """Return one that knows the same, and has numbered nothing yet."""
@@ -133,13 +139,14 @@ class Whose:
 
     def _pieces(self, called: Called, known: Who | None) -> Iterator[tuple[Who, Piece]]:
         if known is not None:
-            nobodys_own = next(self._projects.pieces(None))
-            yield known, nobodys_own._replace(parts=((known.institution or UNKNOWN, Decimal(1)),))
+            yield known, self._nobodys[0]._replace(parts=((known.institution or UNKNOWN, Decimal(1)),))
             return
         # A name that stands without a domain is one that no other domain has.
-        nobodys: list[Owner | None] = [None]
-        for owner in self._owned.get(called) or self._owned.get((called[0], None)) or nobodys:
+        owners = self._owned.get(called) or self._owned.get((called[0], None))
+        for owner in owners or ():
             yield from ((_who(owner), piece) for piece in self._projects.pieces(owner))
+        if not owners:
+            yield from ((_who(None), piece) for piece in self._nobodys)
 
 
 def cut_up(cursor: duckdb.DuckDBPyConnection, whose: Whose) -> None:

@@ -64,8 +64,9 @@ class Charges(Struct, frozen=True):
 
     `rates` is the card's file and `digest` its SHA-256 in hexadecimal. `states` are those that are charged, `rounding`
     is the card's rule for hours. `total` is of unrounded amounts, so that the costs of projects, or of institutions,
-    may differ from it in the last place; so are the unit hours of `units`, by unit. Of one institution alone they are
-    the sums of its parts. `institutions` are there where it is known who owns the projects.
+    may differ from it in the last place; so are the unit hours of `units`, by unit. Where a project is there in part
+    only, as of one institution, PI or user, they are the sums of the parts. `institutions` are there where it is known
+    who owns the projects.
     """
 
     currency: str

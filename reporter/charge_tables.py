@@ -73,7 +73,7 @@ def charge_notes(charges: Charges) -> tuple[str, ...]:
     states = " or ".join(_STATES[state] for state in _STATES if state in charges.states)
     told = [
         f"Charged by {charges.rates} is the time in which a server is {states}, outages apart. "
-        f"{_ROUNDING[charges.rounding]} The total is of unrounded amounts."
+        f"{_ROUNDING[charges.rounding]} The total is of unrounded amounts; of parts of projects it is their sum."
     ]
     told += [
         f"{hours(one.seconds)} hours of {_servers(one.servers)} have no price, and are in no cost: {one.finding}."
@@ -115,7 +115,8 @@ def _institution_rows(charges: Charges) -> Iterator[tuple[Cell, ...]]:
 
 def _one_unit(charges: Charges) -> Cell:
     """The sum of service units, where they are all of one kind."""
-    return charges.units[0][1] if len(charges.units) == 1 else ""
+    alone = len({one.unit for one in charges.lines if one.unit is not None}) == 1
+    return charges.units[0][1] if alone and charges.units else ""
 
 
 def _shown(amount: Decimal | None) -> Cell:

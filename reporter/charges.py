@@ -122,10 +122,15 @@ def charges_of(cursor: duckdb.DuckDBPyConnection, reckoned: Reckoned, rates: Rat
     entries = _entries(cursor, reckoned, replace(chosen, institution=None))
     for place, more in _added(entries, rates.card):
         entries[place] = entries[place]._replace(units=(entries[place].units or Fraction()) + more)
-    shared = [one for one in shared_out(entries) if one.entry.chosen]
-    if chosen.institution is not None:
-        shared = [one for one in shared if (one.institution,) == chosen.institution]
-    whole = chosen.institution is None
+    everything = shared_out(entries)
+    shared = [
+        one
+        for one in everything
+        if one.entry.chosen and (chosen.institution is None or (one.institution,) == chosen.institution)
+    ]
+    # Parts of a project are rounded so that they add up to it; what is shown of them is their sum.
+    parted = {one.entry.project for one in everything if not one.entry.chosen}
+    whole = chosen.institution is None and not any(one.entry.project in parted for one in shared)
     return Charges(
         currency=rates.card.currency,
         rates=rates.file.name,

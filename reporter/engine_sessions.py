@@ -25,7 +25,8 @@ SELECT
     cut, who, project, {{username}} AS username, {{flavor}} AS flavor, instance,
     {", ".join(f"{summed} AS {name}" for name, summed in SUMS.items())},
     count(*) FILTER (whole) AS sessions,
-    list(session) FILTER (NOT whole) AS cut_sessions
+    list(session) FILTER (NOT whole) AS cut_sessions,
+    0 AS servers
 FROM pieces
 GROUP BY ALL
 """
@@ -35,7 +36,7 @@ WITH {PIECES}
 SELECT cut, day, project, sum((least(pieces.until, days.until) - greatest(pieces.since, days.since)) * cores) AS core
 FROM pieces JOIN days ON pieces.since < days.until AND pieces.until > days.since
 WHERE state = 'active' AND cores > 0
-GROUP BY ALL ORDER BY ALL NULLS LAST
+GROUP BY ALL HAVING core > 0 ORDER BY ALL NULLS LAST
 """
 
 _REACH = "SELECT min(start_time_ts), max(end_time_ts) FROM sessions"

@@ -1,7 +1,8 @@
 """Long lists as CSV: made, guarded and checked inside the engine, for there may be millions of rows."""
 
 import csv
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -12,11 +13,13 @@ import schemas
 from reporter.csvs import GUARDED, unfit
 from reporter.records import UNKNOWN
 
-__all__ = ["Form", "heading", "lines", "listing"]
+__all__ = ["Form", "heading", "lines", "listing", "ready_cell"]
 
 _ROWS_AT_ONCE = 10_000
 #: What a cell must be quoted for, as a regular expression.
 _ODD = """'[",\\r\\n]'"""
+#: A pattern of the whole of a cell, whose inside may stand beside others.
+_SIMPLE = re.compile(r"\^([^|()]+|\(\?:[^()]+\))\$")
 
 
 class Form(NamedTuple):
@@ -36,15 +39,20 @@ def heading(form: Form) -> str:
     return ",".join(schemas.load(form.schema)["properties"]) + "\r\n"
 
 
-def listing(form: Form, relation: str, order: str) -> str:
-    """Return the SQL of the lines of a relation in an order, and of each whether it is as the schema has it."""
+def listing(form: Form, relation: str, order: str, ready: Collection[str] = ()) -> str:
+    """Return the SQL of the lines of a relation in an order, and of each whether it is as the schema has it.
+
+    Of the texts that are `ready` the relation has what `ready_cell` makes of them, as `NAME_cell`.
+    """
     columns: dict[str, Any] = schemas.load(form.schema)["properties"]
-    cells = ", ".join(f"{_cell(form, name)} AS {_named(name)}" for name in columns)
-    fits = " AND ".join(_fits(form.schema, _named(name), rules) for name, rules in columns.items())
+    made = [name for name in columns if name not in ready]
+    cells = ", ".join(f"{_cell(form, name)} AS {_named(name)}" for name in made)
+    fits = " AND ".join(_all_fit(form, {name: columns[name] for name in made}))
     plain = ", ".join(map(_named, columns))
-    quoted = ", ".join(_quoted(name) if name in form.texts else _named(name) for name in columns)
+    texts = [name for name in made if name in form.texts]
+    quoted = ", ".join(_quoted(_named(name)) if name in texts else _named(name) for name in columns)
     # Few lines have anything to be quoted, and to look for it cell by cell takes long.
-    odd = f"regexp_matches(concat({', '.join(map(_named, form.texts))}), {_ODD})"
+    odd = f"regexp_matches(concat({', '.join(map(_named, texts))}), {_ODD})"
     return f"""
 SELECT line || chr(13) || chr(10), fits FROM (
     SELECT *, {fits} AS fits, CASE WHEN {odd} THEN concat_ws(',', {quoted}) ELSE concat_ws(',', {plain}) END AS line
@@ -52,6 +60,11 @@ SELECT line || chr(13) || chr(10), fits FROM (
 )
 ORDER BY {order}
 """
+
+
+def ready_cell(value: str) -> str:
+    """Return the SQL of a text as it stands in a line, guarded and quoted; such a cell fits any text of a schema."""
+    return _quoted(f"({_guarded(value)})")
 
 
 def lines(cursor: duckdb.DuckDBPyConnection, form: Form, statement: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -70,23 +83,45 @@ def _named(name: str) -> str:
 
 def _cell(form: Form, name: str) -> str:
     if name in form.texts:
-        value = form.texts[name]
-        guard = f"CASE WHEN {value} <> '' AND contains({_literal(''.join(GUARDED))}, left({value}, 1)) THEN chr(39)"
-        return f"coalesce({guard} ELSE '' END || {value}, '{UNKNOWN}')"
+        return _guarded(form.texts[name])
     if name in form.times:
         return f"strftime(make_timestamp({form.times[name]} * 1000000), '%Y-%m-%dT%H:%M:%SZ')"
     return f"coalesce(CAST({form.numbers[name]} AS VARCHAR), '{UNKNOWN}')"
 
 
-def _quoted(name: str) -> str:
-    cell = _named(name)
+def _guarded(value: str) -> str:
+    guard = f"CASE WHEN {value} <> '' AND contains({_literal(''.join(GUARDED))}, left({value}, 1)) THEN chr(39)"
+    return f"coalesce({guard} ELSE '' END || {value}, '{UNKNOWN}')"
+
+
+def _quoted(cell: str) -> str:
     return f"""CASE WHEN regexp_matches({cell}, {_ODD}) THEN '"' || replace({cell}, '"', '""') || '"' ELSE {cell} END"""
+
+
+def _all_fit(form: Form, columns: Mapping[str, Any]) -> Iterator[str]:
+    """The conditions of the cells; of those that are no texts by one pattern, for each takes long by itself."""
+    together = {}
+    for name, rules in columns.items():
+        rules = _resolved(form.schema, rules)
+        simple = _SIMPLE.fullmatch(rules.get("pattern", "").replace("(", "(?:"))
+        if name not in form.texts and simple and rules.keys() <= {"type", "description", "pattern"}:
+            together[_named(name)] = simple[1]
+        else:
+            yield _fits(form.schema, _named(name), rules)
+    if together:
+        pattern = f"^{','.join(together.values())}$"
+        yield f"regexp_matches(concat_ws(',', {', '.join(together)}), {_literal(pattern)})"
+
+
+def _resolved(schema: str, rules: Mapping[str, Any]) -> Mapping[str, Any]:
+    if "$ref" not in rules:
+        return rules
+    found: Mapping[str, Any] = schemas.load(schema)["definitions"][rules["$ref"].rpartition("/")[2]]
+    return found
 
 
 def _fits(schema: str, cell: str, rules: Mapping[str, Any]) -> str:
     """The rules of a property of the schema as a condition. Raises NotImplementedError for one that it cannot tell."""
-    if "$ref" in rules:
-        rules = schemas.load(schema)["definitions"][rules["$ref"].rpartition("/")[2]]
     conditions = []
     for rule, value in rules.items():
         match rule:

@@ -57,7 +57,8 @@ class Source(Protocol):
 
         Its columns are the numbers `cut` and `who`, `project`, `username` and `flavor` where they are needed,
         `instance`, the quantities of SUMS, the number of `sessions` that are in one stretch only, and the list
-        `cut_sessions` of those that are in several.
+        `cut_sessions` of those that are in several. A row without an instance is that of so many `servers`, which are
+        in no other row; else they are 0.
         """
 
     def reach(self, asked: Asked) -> tuple[int | None, int | None]:

@@ -25,8 +25,8 @@ _Rows = tuple[str, Callable[[], Iterable[Mapping[str, str]]]]
 def write_statement(statement: Statement, directory: Path, provenance: Provenance) -> list[Path]:
     """Write statement-PERIOD.pdf and its CSV files, all or none, and return their paths.
 
-    Of charges and shares there is a file where there are any; else none of before is left. The provenance gets the
-    digests of the files.
+    Of the log, charges and shares there is a file where there are any; else none of before is left. The provenance gets
+    the digests of the files.
     """
     when = statement.report.period.file_name
     tables = {f"statement-{name}-{when}.csv": rows for name, rows in _tables(statement).items()}
@@ -48,10 +48,10 @@ def write_statement(statement: Statement, directory: Path, provenance: Provenanc
 
 def _tables(statement: Statement) -> dict[str, _Rows | None]:
     report, zone = statement.report, zone_named(statement.report.period.zone)
-    charges = report.charges
+    charges, log = report.charges, statement.log
     return {
         "lines": ("statement-lines-csv", lambda: line_rows(statement)),
-        "log": ("log-csv", lambda: log_rows(statement.log(), zone)),
+        "log": None if log is None else ("log-csv", lambda: log_rows(log(), zone)),
         "charges": None if charges is None else ("charges-csv", lambda: charge_rows(charges)),
         "shares": ("shares-report-csv", lambda: share_rows(report)) if report.portions else None,
     }

@@ -17,7 +17,7 @@ from reporter.records import UNKNOWN, Portion, Provenance
 from reporter.statement_records import Statement
 from reporter.statement_tables import statement_notes, title_of
 from reporter.tables import hours
-from reporter.transactions import told
+from reporter.transactions import Transaction, told
 from reporter.words import said
 from usage.rates import printed
 
@@ -96,7 +96,10 @@ def _sections(statement: Statement) -> Iterator[Section]:
     columns = (*_LINES, *((Column("Units", 18 * mm), cost) if charged else ()))
     words = said("statement-lines", charged=charged)
     yield Section("Servers, line by line", columns, (row[: len(columns)] for row in _lines(statement)), said=words)
-    yield Section("What was done to the servers", _LOG, _log(statement), said=said("statement-log"))
+    if statement.log is not None:
+        yield Section(
+            "What was done to the servers", _LOG, _log(statement, statement.log()), said=said("statement-log")
+        )
 
 
 def _share(portion: Portion) -> tuple[str, ...]:
@@ -136,9 +139,9 @@ def _form(statement: Statement) -> str:
     return form if start.utcoffset() == end.utcoffset() else f"{form}%z"
 
 
-def _log(statement: Statement) -> Iterator[tuple[str, ...]]:
+def _log(statement: Statement, log: Iterator[Transaction]) -> Iterator[tuple[str, ...]]:
     zone, form = zone_named(statement.report.period.zone), _form(statement)
-    for one in statement.log():
+    for one in log:
         yield f"{one.at.astimezone(zone):{form}}", one.user or one.user_id or UNKNOWN, one.server, told(one)
 
 

@@ -50,11 +50,11 @@ class Statement(NamedTuple):
 
     `report` has the totals, the days, the parts of institutions, and the charges where there is a rate card. `lines`
     and `log` may be asked for again and again; each time they are read anew, so that they are never in memory as a
-    whole.
+    whole. There is no log where nobody knows what was done, nor what the servers were called.
     """
 
     subject: str
     resource: str
     report: UsageReport
     lines: Callable[[], Iterator[StatementLine]]
-    log: Callable[[], Iterator[Transaction]]
+    log: Callable[[], Iterator[Transaction]] | None

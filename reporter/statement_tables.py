@@ -23,6 +23,7 @@ __all__ = ["line_rows", "plain", "statement_json", "statement_notes", "statement
 #: More lines than that are for a file.
 _LINES_SHOWN = 100
 _COUNT_PLACES = 6
+_NO_LOG = "XDMoD knows neither the names of servers nor what was done to them: servers are called by their ids."
 
 
 def title_of(statement: Statement) -> str:
@@ -45,7 +46,8 @@ def statement_tables(statement: Statement) -> Iterator[Table]:
 def statement_notes(statement: Statement) -> tuple[str, ...]:
     """Return what a reader has to know beside the numbers."""
     report = statement.report
-    return (*notes(report), *(charge_notes(report.charges) if report.charges is not None else ()))
+    charges = charge_notes(report.charges) if report.charges is not None else ()
+    return (*notes(report), *charges, *(() if statement.log else (_NO_LOG,)))
 
 
 def _lines_table(statement: Statement) -> Table:
@@ -116,7 +118,8 @@ def statement_json(source: str, statement: Statement, files: Iterable[object]) -
     head = {"source": source, "subject": statement.subject, "report": statement.report, "files": [*map(str, files)]}
     yield _encoded(head)[:-1]
     zone = zone_named(statement.report.period.zone)
-    for name, rows in (("lines", line_rows(statement)), ("log", log_rows(statement.log(), zone))):
+    log = () if statement.log is None else log_rows(statement.log(), zone)
+    for name, rows in (("lines", line_rows(statement)), ("log", log)):
         yield f',"{name}":['
         for number, row in enumerate(rows):
             yield ("," if number else "") + _encoded(row)

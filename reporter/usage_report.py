@@ -34,7 +34,7 @@ _INSTITUTION, _OWN, _WITHIN = "institution", "own", "within"
 
 #: Servers and sessions; each counts once in a group, however it was cut.
 _COUNT = """
-    count(DISTINCT instance),
+    count(DISTINCT instance) + coalesce(sum(servers), 0),
     coalesce(sum(sessions), 0)
     + coalesce(len(list_distinct(flatten(list(cut_sessions) FILTER (cut_sessions IS NOT NULL)))), 0)
 """

@@ -6,7 +6,7 @@ XDMoD aggregates into.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
@@ -169,6 +169,7 @@ class Warehouse:
 
     def __init__(self, connection: Connection, version: str) -> None:
         self._connection = connection
+        self._sending = False
         self.version = version
 
     @classmethod
@@ -247,7 +248,7 @@ class Warehouse:
         """Return all rows of what is asked."""
         return self._rows(statement, values)
 
-    def texts(self, statement: str, at_once: int = _ROWS_AT_ONCE) -> Iterator[list[str]]:
+    def texts(self, statement: str, at_once: int = _ROWS_AT_ONCE) -> Generator[list[str], None, None]:
         """Yield the texts that are the only column of each row, many at once, as the database sends them.
 
         Nothing else can be asked until the last one has come.
@@ -255,6 +256,7 @@ class Warehouse:
         # Of the driver itself: what lies between takes longer than all else for a row of one text.
         cursor = self._connection.connection.cursor(SSCursor)
         try:
+            self._sending = True
             cursor.execute(statement)
             while rows := cursor.fetchmany(at_once):
                 yield [said for (said,) in rows]
@@ -262,6 +264,8 @@ class Warehouse:
         except pymysql.MySQLError as error:
             kind = OperationalError if isinstance(error, _UNAVAILABLE) else DBAPIError
             raise kind(None, None, error) from error
+        finally:
+            self._sending = False
 
     @property
     def host(self) -> str:
@@ -300,6 +304,9 @@ WHERE sr.instance_type <> 'Unknown' AND sr.instance_id <> 1
 """
 
     def _rows(self, statement: str, values: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        if self._sending:
+            # The driver would drop what is still to come, and only warn of it.
+            raise RuntimeError("The warehouse is asked while it still sends what it was asked before.")
         return self._connection.execute(text(statement), dict(values or {})).fetchall()
 
 

@@ -27,6 +27,7 @@ _OF_SOURCE, _OF_FILES = ("source",), ("resource", "kind")
 #: Every metric that is written. Source of the names: Prometheus's own rules for names and units.
 METRICS = {
     "xdmod_cloud_status_timestamp_seconds": Metric("gauge", "When these metrics were taken."),
+    "xdmod_cloud_source_info": Metric("gauge", "1 for each source, with its kind.", ("source", "kind")),
     "xdmod_cloud_watermark_timestamp_seconds": Metric("gauge", "Up to when a source is known.", _OF_SOURCE),
     "xdmod_cloud_watermark_age_seconds": Metric("gauge", "How long ago that was.", _OF_SOURCE),
     "xdmod_cloud_last_success_timestamp_seconds": Metric("gauge", "When a source was last read well.", _OF_SOURCE),
@@ -104,6 +105,8 @@ def _samples(status: Status) -> Iterator[_Sample]:
         yield "xdmod_cloud_backup_failures_since_success", (), status.backup.failures_since
     yield from (("xdmod_cloud_never_read", (name,), 1) for name in status.never)
     for one in status.sources:
+        if kind := status.kinds.get(one.source):
+            yield "xdmod_cloud_source_info", (one.source, kind), 1
         values = {
             "watermark_timestamp_seconds": _seconds(one.watermark),
             "watermark_age_seconds": status.lag(one),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from hierarchy.facts import SOURCE
 from ledger import Ledger
 from ledger.overview import SourceOverview, overview, records_ever
 from operations.backup.settings import RUNS
@@ -34,6 +35,7 @@ class Status(Struct, frozen=True):
     """How the site does at a time (UTC). `never` names the configured clouds that were never read.
 
     `backup` tells of backups as of a source: its watermark is when the newest one was begun that was found whole.
+    `kinds` says of what kind each source is, openstack, openshift or hierarchy: they are read at other periods.
     """
 
     at: datetime
@@ -42,6 +44,7 @@ class Status(Struct, frozen=True):
     outbox: list[OutboxStatus]
     records: int
     backup: SourceOverview | None
+    kinds: dict[str, str]
 
     def lag(self, one: SourceOverview) -> float | None:
         """Seconds since the watermark of a source."""
@@ -62,7 +65,13 @@ def status(ledger: Ledger, configuration: Configuration) -> Status:
         list(_outbox(configuration)),
         records_ever(ledger),
         backup,
+        _kinds(configuration),
     )
+
+
+def _kinds(configuration: Configuration) -> dict[str, str]:
+    clouds = {source.name: "openstack" for source in configuration.openstack}
+    return {SOURCE: "hierarchy", **{cluster.name: "openshift" for cluster in configuration.openshift}, **clouds}
 
 
 def _outbox(configuration: Configuration) -> Iterator[OutboxStatus]:

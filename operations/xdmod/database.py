@@ -7,7 +7,7 @@ from ledger import ConfigurationError
 from operations.xdmod.settings import XdmodSettings
 from reporter.warehouse import Warehouse
 
-__all__ = ["sessions", "url_of"]
+__all__ = ["needed_url", "sessions", "url_of"]
 
 VARIABLE = "XDMOD_CLOUD_XDMOD"
 _COUNT = "SELECT resource_id, COUNT(*) FROM modw_cloud.session_records GROUP BY resource_id"
@@ -24,6 +24,14 @@ def url_of(settings: XdmodSettings) -> str | None:
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(f"xdmod.url_file {settings.url_file} cannot be read: {error}") from error
     return settings.url or os.environ.get(VARIABLE) or None
+
+
+def needed_url(settings: XdmodSettings) -> str:
+    """The same, for whoever cannot do without. Raises ConfigurationError where nobody says it, too."""
+    url = url_of(settings)
+    if url is None:
+        raise ConfigurationError(f"XDMoD's database is not named. Set [xdmod] url, or {VARIABLE}, or pass --xdmod.")
+    return url
 
 
 def sessions(settings: XdmodSettings, resources: Iterable[str]) -> dict[str, int]:

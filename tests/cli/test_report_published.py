@@ -129,6 +129,51 @@ def test_a_kept_file_that_was_altered(desk: Desk) -> None:
     assert "demo-cloud/usage-2026-10.1/usage-2026-10.pdf is not as it was published" in said
 
 
+@pytest.mark.parametrize("body", [None, b"", b'a\x01b,\xff\xfe\n"x\n'])
+def test_a_kept_list_that_was_altered_or_lost(desk: Desk, body: bytes | None) -> None:
+    """Is named, whatever is in it now; that the data still give what it was is said all the same."""
+    desk.publish("usage")
+    kept = desk.published / "usage-2026-10.1" / "usage-2026-10.csv"
+    kept.unlink()
+    if body is not None:
+        kept.write_bytes(body)
+    code, said = desk.verify(kept.with_name("usage-2026-10.pdf"))
+    assert code == 1
+    assert "demo-cloud/usage-2026-10.1/usage-2026-10.csv is not as it was published" in said
+    assert said.endswith("Today's data still give it.\n")
+    desk.read_up_to(-1)
+    assert "Today's data give another report." in desk.verify(kept.with_name("usage-2026-10.pdf"))[1]
+
+
+@pytest.mark.parametrize("name", ["report.json", "usage-2026-10.csv"])
+def test_a_rate_card_takes_no_file_of_the_report_away(desk: Desk, name: str) -> None:
+    """One that is called as a file of the published report is refused, and nothing is published."""
+    card = desk.site.folder / name
+    card.write_text(CARD)
+    asked = (
+        "report",
+        "usage",
+        *MONTH,
+        "--publish",
+        "--rates",
+        str(card),
+        "--output",
+        str(desk.site.folder / "reports"),
+    )
+    done = call(desk.site, *asked)
+    assert done.returncode == 2
+    assert f"{name} is called what a file of the published report is" in done.stderr
+    assert not desk.published.exists()
+
+
+def test_a_rate_card_is_no_data_of_the_report(desk: Desk) -> None:
+    """A report by a card of any name is verified by what it says."""
+    card = desk.site.folder / "card.csv"
+    card.write_text(CARD)
+    desk.publish("usage", "--rates", str(card))
+    assert desk.verify(desk.published / "usage-2026-10.1" / "usage-2026-10.pdf")[0] == 0
+
+
 def test_charges_are_made_again_by_the_card_of_their_time(desk: Desk) -> None:
     """A price that changed since changes no report that was handed out, but the next one."""
     card = desk.site.folder / "card.toml"

@@ -5,14 +5,12 @@ import re
 import tomllib
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
-import click
 import msgspec
 import pytest
 
 import schemas
-from cli.main import command
+from tests.cli.understood import understood
 from tests.k8s.rendered import MANIFESTS, OVERLAYS, Job, configured, jobs, objects
 
 SECRET_TABLE = (MANIFESTS.parent / "docs" / "kubernetes.md").read_text().partition("### Secrets")[2].partition("###")[0]
@@ -56,9 +54,7 @@ def test_each_container_runs_a_command_that_exists(
     assert program == [OURS]
     for variable in found.get("env", []):
         monkeypatch.setenv(variable["name"], variable.get("value", "mysql+pymysql://somebody@somewhere"))
-    # What a leaf command does begins with `invoke`; everything before that is understanding.
-    with patch.object(click.Command, "invoke", return_value=None):
-        command.main(args=words(found["args"]), standalone_mode=False)
+    understood(*words(found["args"]))
 
 
 def words(args: list[str]) -> list[str]:

@@ -4,7 +4,10 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import msgspec
 import pytest
@@ -12,9 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
-from hierarchy.owners import Owner
+from hierarchy.owners import ALWAYS, Label, Owner
 from hierarchy.projects import Projects
 from ledger import ConfigurationError, Ledger
+from ledger.ownership import ProjectKey
 from operations.configuration import load
 from operations.report import ledger_sessions
 from reporter import By, Only, Period, UsageReport, usage_report
@@ -188,6 +192,7 @@ OCTOBERS = [Period.month("2026-10"), Period.month("2026-10", zone_named("Europe/
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
     """Whatever the sessions, owners and shares are, and whatever is asked for, the reports are equal."""
+    at_once = data.draw(st.sampled_from([1, 3, 1000]))
     drawn = data.draw(st.lists(sessions(), max_size=8))
     kept = {(one.instance, one.start_time_ts, one.start_event_type_id): one for one in drawn}
     # XDMoD's own names are compared without regard to letters, and it has none that is empty.
@@ -199,7 +204,11 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
     projects = Projects(ownership.facts)
     period, by = data.draw(st.sampled_from(OCTOBERS)), tuple(data.draw(st.sets(st.sampled_from(DIVISIONS))))
     record(blank, named)
-    with Engine(threads=1) as engine, opened(blank) as source:
+    with (
+        patch("reporter.xdmod_sessions._SERVERS_AT_ONCE", at_once),
+        Engine(threads=1) as engine,
+        opened(blank) as source,
+    ):
         put(engine, named)
         theirs = usage_report(engine, period, ownership.owners, projects, by=by)
         ours = usage_report(source, period, ownership.owners, projects, by=by)
@@ -218,24 +227,166 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
             put(engine, named)
 
 
+def one_session(instance: str, project: str, domain: str | None, start: int) -> Session:
+    """An hour of a server of two cores in October 2026."""
+    known: dict[str, Any] = dict.fromkeys(Session.__struct_fields__, 1)
+    since = int(OCTOBERS[0].start.timestamp()) + start
+    known |= {"instance": instance, "project": project, "domain": domain, "start_time_ts": since, "num_cores": 2}
+    known |= {"end_time_ts": since + 3600, "instance_type": "m1.small", "host": None, "username": "ada"}
+    return Session(**known)
+
+
+@pytest.mark.parametrize("by", [("project", "research project"), ("institution", "PI"), ("project", "user")])
+@pytest.mark.parametrize("domains", [False, True], ids=["by name", "by domain"])
+def test_servers_are_counted_once(blank: MariaDB, by: tuple[By, ...], domains: bool) -> None:
+    """Also those of a project in two domains, and those that moved between projects and domains."""
+    named = [
+        one_session("a", "physics", "one", 0),
+        one_session("a", "physics", "one", 7200),
+        one_session("b", "physics", "two", 0),
+        one_session("moved", "physics", "one", 0),
+        one_session("moved", "physics", "two", 7200),
+        one_session("sold", "physics", "one", 0),
+        one_session("sold", "biology", "one", 7200),
+        one_session("c", "biology", None, 0),
+    ]
+    owners = [
+        Owner(
+            Label(project, domain if domains else None),
+            *ALWAYS,
+            f"{domain} University",
+            *("Ann", "ann"),
+            ProjectKey(f"{project}/{domain}"),
+            ProjectKey(f"cloud/{project}/{domain}"),
+        )
+        for project, domain in (("physics", "one"), ("physics", "two"), ("biology", "one"))
+        if domains or domain == "one"
+    ]
+    record(blank, named)
+    with Engine(threads=1) as engine, opened(blank) as source:
+        put(engine, named)
+        ours = usage_report(source, OCTOBERS[0], owners, by=by)
+        assert ours == usage_report(engine, OCTOBERS[0], owners, by=by)
+    assert (ours.total.servers, ours.total.sessions) == (5, 8)
+
+
 # The commands
 
 
-def test_the_hierarchy_counts_for_what_xdmod_recorded(blank: MariaDB, site: Site) -> None:
-    """With the configuration of a cloud, its resource's report is that of its ledger, owners and all."""
+CARD = """
+currency = "USD"
+hours = "{hours}"
+
+[[unit]]
+name = "SU"
+per = {{ vcpus = 1, memory_mib = 4096 }}
+flavors = ["*"]
+
+[[rate]]
+unit = "SU"
+price = "0.013"
+from = 2026-01-01
+
+[[outage]]
+from = 2026-10-12T02:00:00+00:00
+until = 2026-10-12T03:00:00+00:00
+"""
+
+
+@pytest.fixture
+def ingested(blank: MariaDB, site: Site) -> Iterator[MariaDB]:
+    """The warehouse of an XDMoD that has ingested the events of the site's cloud."""
     configuration = load(site.folder / "xdmod-cloud.toml")
     (settings,), ledger = configuration.openstack, Ledger.open(configuration.ledger_url)
     october = Period.month("2026-10")
     with ledger_sessions(ledger, settings, (october.start, october.end)) as engine:
         record(blank, list(engine.sessions()))
     blank.execute(f"UPDATE modw.resourcefact SET code = '{settings.resource}' WHERE id = {CLOUD}")
-    try:
-        asked = ("report", "usage", "demo", "--month", "2026-10", "--time-zone", "Europe/Berlin", "--json")
-        folders = (str(site.folder / name) for name in ("of-ledger", "of-xdmod"))
-        (theirs,) = msgspec.json.decode(call(site, *asked, "--output", next(folders)).stdout)
-        (ours,) = msgspec.json.decode(call(site, *asked, "--output", next(folders), "--xdmod", blank.url("")).stdout)
-    finally:
-        blank.execute(f"UPDATE modw.resourcefact SET code = 'openstack' WHERE id = {CLOUD}")
+    yield blank
+    blank.execute(f"UPDATE modw.resourcefact SET code = 'openstack' WHERE id = {CLOUD}")
+
+
+def both(site: Site, server: MariaDB, *words: str) -> tuple[Any, Any]:
+    """What a report of the cloud says as JSON, made of the ledger, and made of XDMoD."""
+    asked = (*words, "--month", "2026-10", "--time-zone", "Europe/Berlin", "--json")
+    said = []
+    for folder, more in (("of-ledger", ()), ("of-xdmod", ("--xdmod", server.url("")))):
+        done = call(site, *asked, "--output", str(site.folder / folder), *more)
+        assert done.returncode == 0, done.stderr
+        said.append(msgspec.json.decode(done.stdout))
+    theirs, ours = said
+    return theirs, ours
+
+
+@pytest.mark.parametrize("hours", ["exact", "ceil_per_instance", "ceil_total", "min_1h_per_session"])
+def test_charges_are_those_of_the_ledger(ingested: MariaDB, site: Site, hours: str) -> None:
+    """By project, institution, share and price, however hours are rounded; the provenance names the card."""
+    card = site.folder / "card.toml"
+    card.write_text(CARD.format(hours=hours))
+    (theirs,), (ours,) = both(site, ingested, "report", "usage", "demo", "--rates", str(card))
+    assert ours["report"]["charges"] == theirs["report"]["charges"]
+    assert Decimal(ours["report"]["charges"]["total"]) > 0
+    assert "card.toml" in [name for name, _ in ours["provenance"]["digests"]]
+
+
+@pytest.mark.parametrize("whose", [("--project", "galaxy-formation"), ("--pi", "Amara Okafor"), ("--all",)])
+def test_statements_are_those_of_the_ledger(ingested: MariaDB, site: Site, whose: tuple[str, ...]) -> None:
+    """Line by line, with the names of servers and the log, for the configuration has the cloud, and its ledger both."""
+    card = site.folder / "card.toml"
+    card.write_text(CARD.format(hours="exact"))
+    theirs, ours = both(site, ingested, "report", "statement", "demo", *whose, "--rates", str(card))
+    assert [one["subject"] for one in ours] == [one["subject"] for one in theirs] != []
+    for one, other in zip(ours, theirs, strict=True):
+        assert one["lines"] == other["lines"] != []
+        assert one["log"] == other["log"] != []
+        assert one["report"] == other["report"]
+
+
+def test_a_statement_of_xdmod_alone(server: MariaDB, tmp_path: Path) -> None:
+    """Projects are those of XDMoD's PIs, servers are called by their ids, and it says that there is no log."""
+    (tmp_path / "card.toml").write_text(CARD.format(hours="exact").replace("2026-", "2018-"))
+    place = ("--month", "2018-04", "--xdmod", server.url(""), "--rates", "card.toml")
+    done = call_at(tmp_path, "report", "statement", *place, "--pi", "Tern, Sandwich")
+    assert done.returncode == 0, done.stderr
+    assert "XDMoD knows neither the names of servers nor what was done to them" in done.stdout
+    (folder,) = (tmp_path / "reports" / "openstack").iterdir()
+    made = tables(folder)
+    assert list(made) == ["statement-charges-2018-04.csv", "statement-lines-2018-04.csv"]
+    usage = call_at(tmp_path, "report", "usage", *place, "--json", "--output", "usage")
+    (said,) = msgspec.json.decode(usage.stdout)
+    charges, lines = said["report"]["charges"], made["statement-lines-2018-04.csv"]
+    (part,) = charges["institutions"]
+    assert (part["institution"], part["cost"]) == ("MOC - Mass Open Cloud", charges["total"])
+    assert abs(sum(Decimal(row["cost"] or 0) for row in lines) - Decimal(charges["total"])) < Decimal("0.01") * len(
+        lines
+    )
+    for state in ("active", "inactive", "shelved"):
+        seconds = sum(int(row["seconds"]) for row in lines if row["state"] == state)
+        assert seconds == said["report"]["total"][state]
+    assert {row["server"] for row in lines} == {"unknown"}
+
+
+def test_what_was_published_of_xdmod(ingested: MariaDB, site: Site) -> None:
+    """A statement and a report with charges that were handed out are made again of XDMoD, and hold."""
+    card = site.folder / "card.toml"
+    card.write_text(CARD.format(hours="exact"))
+    place = ("demo", "--month", "2026-10", "--rates", str(card), "--output", str(site.folder / "out"))
+    database = ("--xdmod", ingested.url(""))
+    for words in (("usage",), ("statement", "--project", "galaxy-formation")):
+        done = call(site, "report", *words, *place, *database, "--publish")
+        assert done.returncode == 0, done.stderr
+    records = list((site.folder / "published").glob("*/*/report.json"))
+    assert len(records) == 2
+    for record_file in records:
+        done = call(site, "report", "verify", str(record_file), *database)
+        assert (done.returncode, "Today's data still give it." in done.stdout) == (0, True), done.stdout + done.stderr
+    ingested.execute("DELETE FROM modw_cloud.session_records WHERE resource_id = 1 ORDER BY wallduration LIMIT 40")
+    assert {call(site, "report", "verify", str(one), *database).returncode for one in records} == {1}
+
+
+def test_the_hierarchy_counts_for_what_xdmod_recorded(ingested: MariaDB, site: Site) -> None:
+    """With the configuration of a cloud, its resource's report is that of its ledger, owners and all."""
+    (theirs,), (ours,) = both(site, ingested, "report", "usage", "demo")
     assert ours["report"] == theirs["report"]
     assert {group["name"] for group in ours["report"]["institutions"]} >= {"Northern University", "Harbor Institute"}
     assert ours["provenance"]["source"] != theirs["provenance"]["source"]

@@ -200,6 +200,24 @@ def test_a_part_costs_what_it_does_in_the_whole(desk: Desk) -> None:
     assert cost_of(desk, rates, owners=owners, projects=projects, only=Only(project="b")).total == Decimal("5.00")
 
 
+def test_parts_of_a_project_add_up_to_it(desk: Desk) -> None:
+    """Two PIs who had a project one after the other pay together what it costs, and each what the rows say."""
+    desk.report(*ran(2))
+    noon = OCTOBER.start.replace(day=5, hour=1)
+    owners = [
+        owner("a", A, until=noon),
+        owner("a", A, since=noon, pi="Bea", pi_identity="bea"),
+    ]
+    projects, rates = Projects(titled(A="Alpha")), by(simple("0.005"))
+    totals = []
+    for only in (Only(pi="Ann"), Only(pi="Bea")):
+        found = cost_of(desk, rates, owners=owners, projects=projects, only=only)
+        assert [part.cost for part in found.parts] == [found.total]
+        assert [part.units for part in found.parts] == [units for _, units in found.units]
+        totals.append(found.total)
+    assert sum(totals) == cost_of(desk, rates, owners=owners, projects=projects).total == Decimal("0.01")
+
+
 def test_a_pi(desk: Desk) -> None:
     """The usage report of a PI has what was the PI's; who is no PI is refused, and so is half a name of two."""
     desk.report(*ran(10), *ran(5, "b"))
@@ -216,6 +234,17 @@ def test_a_pi(desk: Desk) -> None:
         asked("Ann Lee")
     with pytest.raises(ConfigurationError, match=r'There is no PI "Anna"'):
         asked("Anna")
+
+
+def test_units_of_two_kinds_have_no_sum(desk: Desk) -> None:
+    """Also where it is not known how many of one kind there are, those of the other are no total."""
+    units = (Unit("SU", (("vcpus", 1),), flavors=("m3.*",)), Unit("GPU", (("gpus", 1),), flavors=("g1.*",)))
+    card = Card("USD", units, tuple(Rate(unit.name, Decimal(1), Window()) for unit in units))
+    desk.report(*sized(1, 4096, 10), *sized(1, 4096, 5, "g1.small", "i-2"))
+    found = cost_of(desk, by(card))
+    assert found.units == (("SU", Decimal("10.00")),)
+    (table,) = charge_tables(found, "2026-10")
+    assert table.rows[-1] == ("total", "", 15.0, "", "", Decimal("10.00"), "")
 
 
 # Files

@@ -50,7 +50,9 @@ def read_rates(file: Path) -> Card:
 def _said(file: Path) -> dict[str, Any]:
     try:
         said: dict[str, Any] = _without_times(tomllib.loads(file.read_text(encoding="utf-8-sig")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be read: {error.strerror}. Name another rate card.") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigurationError(f"{file} cannot be read: {error}") from error
     for fault in schemas.validator("rates").iter_errors(said):
         raise ConfigurationError(f"{_place(file, said, fault.instance_path)}: {fault.message}")
