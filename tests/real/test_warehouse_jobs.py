@@ -13,7 +13,7 @@ from cli.statistic import statistic
 from ledger import ConfigurationError
 from reporter.event_files import EventFiles
 from reporter.statistic import answer, question
-from reporter.warehouse import Warehouse, grants
+from reporter.warehouse import REPORTS, Warehouse, grants
 from tests.real.mariadb import MariaDB
 from tests.real.test_warehouse import rows, server, warehouse
 from usage import Engine
@@ -209,9 +209,10 @@ def test_the_grants_are_enough_and_none_is_too_many(server: MariaDB, account: st
         server.execute(statement)
 
 
-def test_the_command_prints_the_grants_of_all_realms() -> None:
-    """Or of those alone that are named; there is no other."""
-    assert CliRunner().invoke(print_grants, []).stdout.splitlines() == grants("xdmod_cloud@localhost", realms=REALMS)
+def test_the_command_prints_the_grants_of_everything() -> None:
+    """Of all realms and reports, or of those alone that are named; there is no other."""
+    everything = grants("xdmod_cloud@localhost", realms=REALMS, reports=REPORTS)
+    assert CliRunner().invoke(print_grants, []).stdout.splitlines() == everything
     some = CliRunner().invoke(print_grants, ["--realm", "storage"]).stdout
     assert "modw.mountpoint" in some
     assert "modw.job_tasks" not in some
