@@ -19,10 +19,10 @@ import pymysql
 from benchmarks.mariadb import mariadb
 from benchmarks.measure import Measured, measured
 from benchmarks.warehouse import RESOURCE, fill
-from operations.xdmod_sessions import Estate, Resource, resources
+from operations.reports.xdmod import Estate, Resource, resources
 from reporter import Period, usage_report
-from reporter.warehouse import Warehouse
-from reporter.xdmod_sessions import XdmodSessions
+from reporter.xdmod.sessions import XdmodSessions
+from reporter.xdmod.warehouse import Warehouse
 from usage import Engine
 
 SIZES = (100_000, 1_000_000, 10_000_000)

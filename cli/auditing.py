@@ -12,7 +12,7 @@ import click
 from cli.output import warn
 from collectors.openstack import OpenStackSource
 from ledger import ConfigurationError, Ledger
-from operations.transactions import watermark
+from operations.reports.transactions import watermark
 from reporter import Period
 from reporter.files import write_together
 from reporter.periods import zone_named

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 import click
 
-from operations.charges import read_cards
 from operations.configuration import Configuration
-from reporter.charges import Rates
+from operations.reports.rates import read_cards
+from reporter.charges.reckoning import Rates
 
 __all__ = ["cards_of", "rates_option"]
 

@@ -15,15 +15,15 @@ from cli.report_statement import statement
 from cli.sources import Context, Opened, each_source, sources_argument
 from cli.statistic import grants, statistic
 from collectors.openstack import OpenStackSource
-from operations.charges import rates_of
 from operations.configuration import load, load_if_there
-from operations.published import publish_usage
-from operations.report import Reported, report_usage
-from operations.xdmod_sessions import Estate, report_xdmod_usage, resources
+from operations.reports.published import publish_usage
+from operations.reports.rates import rates_of
+from operations.reports.usage import Reported, report_usage
+from operations.reports.xdmod import Estate, report_xdmod_usage, resources
 from reporter import By, Only, notes, usage_table
 from reporter import divisions as divisions_of
-from reporter.charge_tables import charge_notes, charge_tables
-from reporter.warehouse import Warehouse
+from reporter.charges.tables import charge_notes, charge_tables
+from reporter.xdmod.warehouse import Warehouse
 
 __all__ = ["report"]
 

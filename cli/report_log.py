@@ -11,7 +11,7 @@ import click
 from cli.auditing import deliver, output_option, period_of, period_options, warn_of_what_is_missing
 from cli.output import warn
 from cli.sources import Context, opened, sources_argument
-from operations.transactions import Wanted, transactions
+from operations.reports.transactions import Wanted, transactions
 from reporter.csvs import write_rows
 from reporter.periods import zone_named
 from reporter.transactions import HEADING, Transaction, log_lines, log_rows

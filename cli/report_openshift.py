@@ -8,9 +8,9 @@ from cli.auditing import period_of, period_options
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, act_on, opened, sources_argument
 from collectors.openshift import OpenShiftSource
-from operations.charges import rates_of, read_cards
-from operations.cluster_report import report_cluster
-from reporter.cluster_tables import cluster_notes, cluster_tables
+from operations.reports.clusters import report_cluster
+from operations.reports.rates import rates_of, read_cards
+from reporter.clusters.tables import cluster_notes, cluster_tables
 
 __all__ = ["openshift"]
 

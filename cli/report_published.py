@@ -8,8 +8,8 @@ from cli.auditing import xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context
 from operations.configuration import load
-from operations.published import Publication, Request, publication_of, publications
-from operations.reverify import Verdict, reverify
+from operations.reports.published import Publication, Request, publication_of, publications
+from operations.reports.reverify import Verdict, reverify
 
 __all__ = ["publish_option", "published", "say_published", "verify"]
 

@@ -18,12 +18,12 @@ from cli.output import warn
 from cli.sources import Context, opened, sources_argument
 from ledger import ConfigurationError
 from operations.configuration import load_if_there
-from operations.session_list import WantedSessions, list_sessions
-from operations.xdmod_sessions import Estate, list_xdmod_jobs, list_xdmod_sessions, resources
+from operations.reports.session_list import WantedSessions, list_sessions
+from operations.reports.xdmod import Estate, list_xdmod_jobs, list_xdmod_sessions, resources
 from reporter import Period
-from reporter.job_list import heading as job_heading
 from reporter.session_list import heading
-from reporter.warehouse import Warehouse
+from reporter.xdmod.job_list import heading as job_heading
+from reporter.xdmod.warehouse import Warehouse
 
 __all__ = ["sessions"]
 

@@ -11,15 +11,15 @@ from cli.rates import cards_of, rates_option
 from cli.report_published import publish_option, say_published
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
-from operations.charges import rates_of
 from operations.configuration import load, load_if_there
-from operations.published import publish_statement
-from operations.statement import Delivered, WantedStatements, statements
-from operations.xdmod_sessions import Estate, resources
-from operations.xdmod_statement import xdmod_statements
-from reporter.charges import Rates
-from reporter.statement_tables import statement_json, statement_notes, statement_tables
-from reporter.warehouse import Warehouse
+from operations.reports.published import publish_statement
+from operations.reports.rates import rates_of
+from operations.reports.statements import Delivered, WantedStatements, statements
+from operations.reports.xdmod import Estate, resources
+from operations.reports.xdmod_statement import xdmod_statements
+from reporter.charges.reckoning import Rates
+from reporter.statements.tables import statement_json, statement_notes, statement_tables
+from reporter.xdmod.warehouse import Warehouse
 
 __all__ = ["statement"]
 

@@ -13,10 +13,10 @@ from click.core import ParameterSource
 from cli.auditing import xdmod_option
 from cli.output import warn
 from ledger import ConfigurationError
-from reporter import warehouse
 from reporter.capacities import Specification, spans, specified
 from reporter.event_files import EventFiles
 from reporter.statistic import Question, Row, Source, answer, question, require_sessions
+from reporter.xdmod import warehouse
 from usage import Engine
 from usage.statistics import REALMS
 

@@ -10,11 +10,11 @@ from cli.auditing import period_of, period_options
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
-from operations.checks import Limits
 from operations.export import event_files
-from operations.verify import verify_openstack
-from operations.verify_reports import VerifiedReports, as_document, verify_reports
-from operations.verify_xdmod import Unlike, verify_xdmod
+from operations.verification.checks import Limits
+from operations.verification.openstack import verify_openstack
+from operations.verification.reports import VerifiedReports, as_document, verify_reports
+from operations.verification.xdmod import Unlike, verify_xdmod
 from operations.xdmod.database import needed_url
 from operations.xdmod.folders import handed_on
 

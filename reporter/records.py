@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from reporter.charge_records import Charges
+from reporter.charges.records import Charges
 from reporter.periods import Period
 
 __all__ = [

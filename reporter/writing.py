@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from hierarchy.owners import Owner
-from reporter.charge_tables import charge_rows, charge_sections
+from reporter.charges.tables import charge_rows, charge_sections
 from reporter.csvs import digest_of, division_rows, usage_rows, write_csv
 from reporter.engine_sessions import EngineSessions
 from reporter.files import write_together

@@ -167,6 +167,11 @@ class _Explained:
             ) from error
         if isinstance(error, failure.ClientException):
             raise self._explain(error) from error
+        if type(error) is Exception:  # keystoneauth, where an entry lacks a user or a password
+            raise ConfigurationError(
+                f'Cloud "{self.cloud}" cannot log in: {error}. Write it in clouds.yaml, or in a secure.yaml in the same'
+                " folders, or where OS_CLIENT_SECURE_FILE says."
+            ) from error
         if isinstance(error, OSError):  # a file of certificates that is not there
             raise ConfigurationError(f'Cloud "{self.cloud}" in clouds.yaml cannot be used: {error}') from error
 

@@ -40,7 +40,9 @@ def region_of(settings: OpenStackSource) -> CloudRegion:
     names = [known for known in clouds if known != _INVENTED or clouds[known] != config.defaults]
     if name not in names:
         raise _absent(settings, file, names)
-    where = f'Cloud "{name}" in {"the environment (OS_*)" if name == _ENVIRONMENT else file}'
+    # What is in secure.yaml is there without a clouds.yaml, too.
+    said_in = "the environment (OS_*)" if name == _ENVIRONMENT else file or "secure.yaml, without a clouds.yaml,"
+    where = f'Cloud "{name}" in {said_in}'
     if not isinstance(clouds[name], dict):
         raise ConfigurationError(f"{where} cannot be used: its entry holds no settings. Write auth and what it needs.")
     try:

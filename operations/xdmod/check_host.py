@@ -19,7 +19,7 @@ from operations.xdmod.check import Fine, Look
 from operations.xdmod.commands import PROGRAMS, found
 from operations.xdmod.database import url_of
 from operations.xdmod.pending import Pending
-from reporter.warehouse import Warehouse, grants
+from reporter.xdmod.warehouse import Warehouse, grants
 from usage.rates import read_rates
 
 __all__ = ["HOST"]

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ledger import ConfigurationError
 from operations.xdmod.settings import XdmodSettings
-from reporter.warehouse import Warehouse
+from reporter.xdmod.warehouse import Warehouse
 
 __all__ = ["needed_url", "sessions", "url_of"]
 

@@ -17,9 +17,9 @@ from hierarchy import SOURCE
 from ledger import Action, Kind, Ledger, Mode, Server, Size
 from ledger.ownership import Owning, ProjectKey, Share
 from ledger.records import InstanceId, Named, Record
-from operations.checks import CHECKS, Books, Checked, Finding, Limits, opened
 from operations.configuration import load
-from operations.verify_reports import as_document, verify_reports
+from operations.verification.checks import CHECKS, Books, Checked, Finding, Limits, opened
+from operations.verification.reports import as_document, verify_reports
 from reporter import Period
 from reporter.records import Daily, UsageReport
 from tests.cli.here import call

@@ -12,8 +12,8 @@ import pytest
 from msgspec.structs import replace
 
 from demo.replay import Replay
-from reporter.recorded import recorded, resource_id
-from reporter.warehouse import VERSIONS, Warehouse, grants
+from reporter.xdmod.recorded import recorded, resource_id
+from reporter.xdmod.warehouse import VERSIONS, Warehouse, grants
 from tests.cli.here import call
 from tests.real.mariadb import MariaDB
 from tests.real.records import Records

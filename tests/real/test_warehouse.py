@@ -18,7 +18,7 @@ from cli.statistic import statistic
 from ledger import ConfigurationError, SourceUnavailable
 from reporter.capacities import spans, specified
 from reporter.statistic import answer, question
-from reporter.warehouse import VERSIONS, Warehouse, grants
+from reporter.xdmod.warehouse import VERSIONS, Warehouse, grants
 from tests.real.mariadb import MariaDB
 from tests.reporter.regression import TABLES, asked, expected, shown
 from usage.statistics import DIMENSIONS, STATISTICS, SUMMED, UNITS, Attribute, Dimension, available

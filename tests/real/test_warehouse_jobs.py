@@ -13,7 +13,7 @@ from cli.statistic import statistic
 from ledger import ConfigurationError
 from reporter.event_files import EventFiles
 from reporter.statistic import answer, question
-from reporter.warehouse import REPORTS, Warehouse, grants
+from reporter.xdmod.warehouse import REPORTS, Warehouse, grants
 from tests.real.mariadb import MariaDB
 from tests.real.test_warehouse import rows, server, warehouse
 from usage import Engine

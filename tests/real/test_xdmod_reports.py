@@ -20,12 +20,12 @@ from hierarchy.projects import Projects
 from ledger import ConfigurationError, Ledger
 from ledger.ownership import ProjectKey
 from operations.configuration import load
-from operations.report import ledger_sessions
+from operations.reports.usage import ledger_sessions
 from reporter import By, Only, Period, UsageReport, usage_report
 from reporter.engine_sessions import EngineSessions
 from reporter.periods import zone_named
-from reporter.warehouse import Warehouse, grants
-from reporter.xdmod_sessions import XdmodSessions
+from reporter.xdmod.sessions import XdmodSessions
+from reporter.xdmod.warehouse import Warehouse, grants
 from tests.cli.here import call, call_at
 from tests.cli.test_report_sessions import site
 from tests.real.mariadb import MariaDB
@@ -205,7 +205,7 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
     period, by = data.draw(st.sampled_from(OCTOBERS)), tuple(data.draw(st.sets(st.sampled_from(DIVISIONS))))
     record(blank, named)
     with (
-        patch("reporter.xdmod_sessions._SERVERS_AT_ONCE", at_once),
+        patch("reporter.xdmod.sessions._SERVERS_AT_ONCE", at_once),
         Engine(threads=1) as engine,
         opened(blank) as source,
     ):

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from hierarchy.owners import Owner
 from hierarchy.projects import Projects
 from ledger import ConfigurationError
-from operations.charges import rates_of, read_cards
+from operations.reports.rates import rates_of, read_cards
 from reporter import Only, Period, UsageReport, usage_report, write_report
-from reporter.charge_division import divided
-from reporter.charge_records import ChargeLine, Charges
-from reporter.charge_tables import charge_notes, charge_tables
-from reporter.charges import Rates, charged
+from reporter.charges.division import divided
+from reporter.charges.reckoning import Rates, charged
+from reporter.charges.records import ChargeLine, Charges
+from reporter.charges.tables import charge_notes, charge_tables
 from tests.reporter.conftest import Desk
 from tests.reporter.histories import Event, event, put
 from tests.reporter.test_attribution import OCTOBER, A, B, Ownership, owner, ownerships, ran, share, titled

@@ -11,10 +11,10 @@ from hypothesis import given, settings
 
 from hierarchy.projects import Projects
 from reporter import usage_report
-from reporter.charges import Reckoned, charges_of, reckon
+from reporter.charges.reckoning import Reckoned, charges_of, reckon
 from reporter.restriction import Chosen
-from reporter.statement_lines import make_lines, name_projects, name_servers, read_lines
-from reporter.statement_records import StatementLine
+from reporter.statements.lines import make_lines, name_projects, name_servers, read_lines
+from reporter.statements.records import StatementLine
 from tests.reporter.conftest import Desk
 from tests.reporter.histories import event, put
 from tests.reporter.test_attribution import OCTOBER, Ownership, ownerships

@@ -11,11 +11,11 @@ import pytest
 from collectors.openshift import OpenShiftSource
 from exporters.openshift import JobFiles, JobForm, export_jobs
 from ledger import Ledger, Mode
-from operations.charges import read_cards
-from operations.cluster_report import report_cluster
 from operations.collect import collect_openshift
+from operations.reports.clusters import report_cluster
+from operations.reports.rates import read_cards
 from reporter import Period
-from reporter.cluster_records import ClusterReport
+from reporter.clusters.records import ClusterReport
 from tests.exporters.openshift.jobs import seconds, taken_apart
 from tests.pods import empty_ledger
 from tests.real.prometheus.world import FIRST, LAST, PODS, Used, used

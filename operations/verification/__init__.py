@@ -1,0 +1,1 @@
+"""Compare what was seen, kept, handed on, rebuilt and reported."""

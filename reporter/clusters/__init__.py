@@ -1,0 +1,1 @@
+"""What pods used and cost, by namespace, pod and class."""

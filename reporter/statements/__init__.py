@@ -1,0 +1,1 @@
+"""The statement of one project or PI, and its files."""

@@ -1,0 +1,1 @@
+"""What an XDMoD has recorded, as the source of reports."""
