@@ -188,6 +188,7 @@ WRONG = [
     Wrong("cloud", in_configuration('cloud = "demo"', 'cloud = "kaizen"'), 2, ('no cloud "kaizen" (it has: demo)',)),
     Wrong("region", in_clouds("RegionOne", "Atlantis"), 2, ("Atlantis", "region")),
     Wrong("clouds.yaml is no YAML", in_clouds("clouds:", "clouds: ]["), 2, ("clouds.yaml",)),
+    Wrong("no password", in_clouds("password: [^,]*, ", ""), 2, ('Cloud "demo"', "password", "secure.yaml")),
     Wrong("no auth_url", in_clouds("auth_url: [^,]*, ", ""), 2, ('Cloud "demo"', "clouds.yaml", "auth_url")),
     Wrong(
         "no certificate authority",
