@@ -1,7 +1,7 @@
 """What commands print: progress and diagnostics to stderr, results to stdout, JSON where a machine reads."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -34,13 +34,15 @@ def print_json(value: Any) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(value, enc_hook=str), indent=2).decode())
 
 
-def print_table(title: str, heads: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Print a table; columns of numbers stand to the right."""
+def print_table(
+    title: str, heads: Sequence[str], rows: Sequence[Sequence[object]], *, unbroken: Collection[str] = ()
+) -> None:
+    """Print a table; columns of numbers stand to the right. Those that are `unbroken` have each cell on one line."""
     table = Table(title=Text(title), title_justify="left", header_style="bold")
     for number, head in enumerate(heads):
         cells = [row[number] for row in rows if row[number] != ""]
         numeric = bool(cells) and all(isinstance(cell, int | float | Decimal) for cell in cells)
-        table.add_column(head, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(head, justify="right" if numeric else "left", overflow="fold", no_wrap=head in unbroken)
     for row in rows:
         # As text, because a name may hold what would be taken for markup.
         table.add_row(*(Text(_readable(cell)) for cell in row))

@@ -12,7 +12,7 @@ from cli.report_openshift import openshift
 from cli.report_published import publish_option, published, say_published, verify
 from cli.report_sessions import sessions
 from cli.report_statement import statement
-from cli.sources import Context, Opened, each_source, sources_argument
+from cli.sources import Context, Opened, act_on, opened, sources_argument
 from cli.statistic import grants, statistic
 from collectors.openstack import OpenStackSource
 from operations.configuration import load, load_if_there
@@ -121,22 +121,26 @@ def usage(
             _print(said)
 
     if url is None:
+        state = opened(context)
+        sources = state.configuration.chosen(names)
+        cards = cards_of(rates, state.configuration, [one.resource for one in sources])
 
         def one(state: Opened, settings: OpenStackSource) -> int:
-            card = rates_of(cards_of(rates, state.configuration), settings.resource)
+            card = rates_of(cards, settings.resource)
             said = report_usage(state.ledger, settings, period, directory / settings.resource, only, by, card)
             show(said)
             if to_publish:
                 say_published(publish_usage(state.configuration.published, said, card))
             return 0
 
-        code = each_source(context, names, one)
+        code = act_on(state, sources, one)
     else:
         code = 0
         with Warehouse.open(url) as warehouse:
             estate = Estate(load_if_there(context))
-            cards = cards_of(rates, estate.configuration)
-            for resource in resources(warehouse, estate, names):
+            chosen = resources(warehouse, estate, names)
+            cards = cards_of(rates, estate.configuration, [resource.code for resource in chosen])
+            for resource in chosen:
                 card, folder = rates_of(cards, resource.code), directory / resource.code
                 said = report_xdmod_usage(warehouse, estate, resource, period, folder, only, by, card)
                 show(said)

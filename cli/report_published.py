@@ -41,7 +41,8 @@ def published(context: Context, as_json: bool) -> None:
         (one.id, f"{one.made:%Y-%m-%d %H:%M}", one.request.period.name, _scope(one.request), one.corrects or "")
         for one in known
     ]
-    print_table("Published reports (UTC)", ("report", "published", "period", "of", "corrects"), rows)
+    heads = ("report", "published", "period", "of", "corrects")
+    print_table("Published reports (UTC)", heads, rows, unbroken=("report",))
 
 
 @click.command()

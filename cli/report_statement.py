@@ -1,6 +1,6 @@
 """`xdmod-cloud report statement`: what a charge on an invoice is explained with."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -9,7 +9,7 @@ from cli.auditing import period_of, period_options, warn_of_what_is_missing, xdm
 from cli.output import json_option, print_table
 from cli.rates import cards_of, rates_option
 from cli.report_published import publish_option, say_published
-from cli.sources import Context, Opened, each_source, sources_argument
+from cli.sources import Context, Opened, act_on, opened, sources_argument
 from collectors.openstack import OpenStackSource
 from operations.configuration import load, load_if_there
 from operations.reports.published import publish_statement
@@ -86,8 +86,14 @@ def statement(
                 kept = publish_statement(load(context).published, source, delivered, card, xdmod=url is not None)
                 say_published(kept)
 
-    def one(state: Opened, settings: OpenStackSource) -> int:
-        card = rates_of(cards_of(rates, state.configuration), settings.resource)
+    def of_ledger() -> int:
+        state = opened(context)
+        sources = state.configuration.chosen(names)
+        cards = cards_of(rates, state.configuration, [one.resource for one in sources])
+        return act_on(state, sources, lambda state, settings: one(state, settings, cards))
+
+    def one(state: Opened, settings: OpenStackSource, cards: Sequence[Rates]) -> int:
+        card = rates_of(cards, settings.resource)
         warn_of_what_is_missing(state.ledger, (settings,), period)
         folder = directory / settings.resource
         show(settings.name, statements(state.ledger, settings, period, wanted, card, folder), card)
@@ -96,13 +102,14 @@ def statement(
     def of_xdmod(database: str) -> int:
         with Warehouse.open(database) as warehouse:
             estate = Estate(load_if_there(context))
-            cards = cards_of(rates, estate.configuration)
-            for resource in resources(warehouse, estate, names):
+            chosen = resources(warehouse, estate, names)
+            cards = cards_of(rates, estate.configuration, [resource.code for resource in chosen])
+            for resource in chosen:
                 card, folder = rates_of(cards, resource.code), directory / resource.code
                 show(resource.code, xdmod_statements(warehouse, estate, resource, period, wanted, card, folder), card)
         return 0
 
-    code = each_source(context, names, one) if url is None else of_xdmod(url)
+    code = of_ledger() if url is None else of_xdmod(url)
     if as_json:
         click.echo("\n]" if printed else "[]")
     return code

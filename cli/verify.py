@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options
+from cli.auditing import period_of, period_options, xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
@@ -74,14 +74,7 @@ def openstack(context: Context, names: tuple[str, ...], folders: tuple[Path, ...
 
 @verify.command(short_help="Compare our sessions with those that XDMoD has.")
 @sources_argument
-@click.option(
-    "--xdmod",
-    "url",
-    envvar="XDMOD_CLOUD_XDMOD",
-    metavar="URL",
-    help="XDMoD's database, mysql+pymysql://USER@HOST?read_default_file=FILE [default: $XDMOD_CLOUD_XDMOD, or that of"
-    " the configuration].",
-)
+@xdmod_option
 @_folders_option
 @_days_option
 @click.option(

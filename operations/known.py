@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from exporters.openstack.event import Names
 from ledger import ConfigurationError, Entry, Kind, Ledger, Named, Seq
+from reporter.naming import meant
 
 __all__ = ["Known", "nothing_called"]
 
@@ -23,6 +24,11 @@ class Known:
     def ids(self, kind: Kind, word: str) -> frozenset[str]:
         """The ids of what bears a name, or ever bore it, and the id itself."""
         return frozenset(self._ids.get((kind, word), ()))
+
+    def meant(self, kind: Kind, word: str) -> frozenset[str]:
+        """The same for a word that somebody wrote: in letters of either case, where no name is written exactly so."""
+        name = meant(word, (name for of, name in self._ids if of is kind))
+        return frozenset() if name is None else self.ids(kind, name)
 
     def called(self, kind: Kind, ids: Iterable[str]) -> set[str]:
         """All names that some ids ever bore, and the ids, which stand in for names that are not known."""

@@ -15,7 +15,9 @@ from hierarchy.owners import Owner
 from hierarchy.projects import Piece, Projects
 from ledger.ownership import ProjectKey
 from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
+from reporter.naming import Called, Labels
 from reporter.periods import Period
+from reporter.quantities import touching
 from reporter.records import UNKNOWN
 from reporter.restriction import Chosen
 from reporter.sessions import CLIPPED, inserted
@@ -28,7 +30,7 @@ PIECES = f"""
 clipped AS ({CLIPPED}),
 pieces AS (
     SELECT
-        clipped.session, clipped.instance, clipped.project, clipped.domain, clipped.username, clipped.state,
+        clipped.session, clipped.instance, clipped.project, clipped.domain, cuts.label, clipped.username, clipped.state,
         clipped.state_id, clipped.cores,
         CASE WHEN clipped.cores IS NOT NULL THEN clipped.instance_type END AS flavor,
         CASE WHEN clipped.cores IS NOT NULL THEN clipped.memory_mb END AS memory_mb,
@@ -47,8 +49,6 @@ pieces AS (
 
 #: An institution, or a project of the tree, that usage counts for: which of its sums it is, and its name or key.
 Member = tuple[str, str | None]
-#: What a session calls its project: the name, and that of the domain.
-Called = tuple[str | None, str | None]
 
 
 class Who(NamedTuple):
@@ -108,6 +108,11 @@ class Whose:
         return list(self._whos)
 
     @property
+    def window(self) -> tuple[int, int]:
+        """The period as `[first, limit)` in seconds since 1970."""
+        return self._first, self._limit
+
+    @property
     def shared(self) -> bool:
         """Whether there is anything that several fund."""
         return any(len(cut.parts) > 1 for cut in self._cuts)
@@ -128,7 +133,7 @@ class Whose:
         for who, piece in self._pieces(called, known):
             since = max(self._first, int(piece.since.timestamp()))
             until = min(self._limit, int(piece.until.timestamp()))
-            if since < until and self._chosen.has(called[0], piece) and self._chosen.of_pi(who):
+            if since < until and self._chosen.has(called, piece) and self._chosen.of_pi(who):
                 cut = Cut(who, piece.path, _parts(piece), piece.stated)
                 yield Stretch(
                     since,
@@ -149,15 +154,23 @@ class Whose:
             yield from ((_who(None), piece) for piece in self._nobodys)
 
 
-def cut_up(cursor: duckdb.DuckDBPyConnection, whose: Whose) -> None:
-    """Tell the engine whose its sessions are within a period: makes the table `cuts` for PIECES, without the rest."""
+def cut_up(cursor: duckdb.DuckDBPyConnection, whose: Whose, labels: Labels | None = None) -> Labels:
+    """Tell the engine whose its sessions are within a period: makes the table `cuts` for PIECES, without the rest.
+
+    Returns how projects are shown: as said, else by the domains of the sessions that touch the period.
+    """
+    if labels is None:
+        touched = f"SELECT DISTINCT project, domain FROM sessions WHERE {touching('$first', '$limit')}"
+        labels = Labels.of(cursor.execute(touched, dict(zip(("first", "limit"), whose.window, strict=True))).fetchall())
     found: list[Called] = cursor.execute("SELECT DISTINCT project, domain FROM sessions").fetchall()
     called = sorted(found, key=lambda one: (one[0] or "", one[1] or ""))
     cursor.execute(
         "CREATE OR REPLACE TABLE cuts"
-        " (project VARCHAR, domain VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
+        " (project VARCHAR, domain VARCHAR, label VARCHAR, since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
     )
-    inserted(cursor, "cuts", [(*one, *stretch) for one in called for stretch in whose.stretches(one)])
+    rows = [(*one, labels.label(one), *stretch) for one in called for stretch in whose.stretches(one)]
+    inserted(cursor, "cuts", rows)
+    return labels
 
 
 def write_members(cursor: duckdb.DuckDBPyConnection, members: Iterable[Iterable[Member]]) -> list[Member]:

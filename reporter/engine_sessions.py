@@ -7,11 +7,12 @@ import duckdb
 from hierarchy.owners import Owner
 from ledger import DataError
 from reporter.attribution import PIECES, cut_up
+from reporter.naming import Labels
 from reporter.quantities import SUMS, touching
 from reporter.records import UsageReport
 from reporter.restriction import Chosen, Names, names_of, narrow
 from reporter.session_list import session_lines
-from reporter.sessions import bounds, days_of, queried
+from reporter.sessions import bounds, days_of, filled, queried
 from reporter.source import Asked, Row
 from usage import Engine
 
@@ -22,7 +23,7 @@ _SEEN = f"""
 CREATE OR REPLACE TEMP TABLE seen AS
 WITH {PIECES}
 SELECT
-    cut, who, project, {{username}} AS username, {{flavor}} AS flavor, instance,
+    cut, who, label AS project, {{username}} AS username, {{flavor}} AS flavor, instance,
     {", ".join(f"{summed} AS {name}" for name, summed in SUMS.items())},
     count(*) FILTER (whole) AS sessions,
     list(session) FILTER (NOT whole) AS cut_sessions,
@@ -33,7 +34,9 @@ GROUP BY ALL
 
 _DAILY = f"""
 WITH {PIECES}
-SELECT cut, day, project, sum((least(pieces.until, days.until) - greatest(pieces.since, days.since)) * cores) AS core
+SELECT
+    cut, day, label AS project,
+    sum((least(pieces.until, days.until) - greatest(pieces.since, days.since)) * cores) AS core
 FROM pieces JOIN days ON pieces.since < days.until AND pieces.until > days.since
 WHERE state = 'active' AND cores > 0
 GROUP BY ALL HAVING core > 0 ORDER BY ALL NULLS LAST
@@ -45,25 +48,31 @@ _NONE = "NULL::VARCHAR"
 
 
 class EngineSessions:
-    """What an engine has read. Summing up what was chosen leaves only that in it."""
+    """What an engine has read. Summing up what was chosen leaves only that in it.
+
+    `labels` say how projects are shown where the engine has not all sessions that tell it, and `more` are users and PIs
+    that may be asked for though they have none.
+    """
 
     owned = False
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, labels: Labels | None = None, more: Names | None = None) -> None:
         self.engine = engine
         self.connection = engine.connection
         self.statements: list[str] = []
+        self._labels, self._more = labels, more
         self._reach: tuple[int | None, int | None] = None, None
 
     def names(self) -> Names:
         """Return what the sessions are called by."""
         with self.connection.cursor() as cursor:
-            return names_of(cursor)
+            found = names_of(cursor)
+        return found.beside(self._more.users, self._more.pis) if self._more else found
 
     def see(self, cursor: duckdb.DuckDBPyConnection, asked: Asked) -> None:
         """Cut the sessions, leave what was chosen, and sum it up."""
         (self._reach,) = cursor.execute(_REACH).fetchall()
-        cut_up(cursor, asked.whose)
+        cut_up(cursor, asked.whose, self._labels)
         if asked.chosen != Chosen():
             narrow(cursor, asked.period, asked.chosen)
         shared = asked.whose.shared
@@ -97,6 +106,4 @@ class EngineSessions:
         values = bounds(asked.period)
         with queried():
             cursor.execute(statement, values)
-        for name, value in values.items():
-            statement = statement.replace(f"${name}", str(value))
-        self.statements.append(statement.strip())
+        self.statements.append(filled(statement, values))

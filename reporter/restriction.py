@@ -1,7 +1,8 @@
 """A report of one institution, PI, project or user only."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from difflib import get_close_matches
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from hierarchy.owners import Owner
 from hierarchy.projects import Piece, Projects
 from ledger import ConfigurationError
 from ledger.ownership import ProjectKey
+from reporter.naming import Called, Labels, meant, most_telling
 from reporter.periods import Period
 from reporter.records import UNKNOWN, Only
 from reporter.sessions import bounds
@@ -37,20 +39,36 @@ PI = tuple[str | None, str | None, str | None]
 
 
 class Names(NamedTuple):
-    """What the sessions of a source call their projects and users, and institutions and PIs that it knows itself."""
+    """What the sessions of a source call their projects and users, and institutions and PIs that it knows itself.
 
-    projects: set[str]
-    users: set[str]
+    Users and PIs may be there that have no session.
+    """
+
+    called: frozenset[Called]
+    users: frozenset[str]
     institutions: frozenset[str] = frozenset()
     pis: frozenset[PI] = frozenset()
 
+    @property
+    def projects(self) -> set[str]:
+        """The names of the projects."""
+        return {UNKNOWN if name is None else name for name, _ in self.called}
+
+    def beside(self, users: Iterable[str], pis: Iterable[PI]) -> "Names":
+        """Return these and some more users and PIs."""
+        return self._replace(users=self.users.union(users), pis=self.pis.union(pis))
+
 
 class Chosen(Struct, frozen=True):
-    """What that is, in the terms of owners and sessions; `unknown` is None in a tuple of one."""
+    """What that is, in the terms of owners and sessions; `unknown` is None in a tuple of one.
+
+    `domain` tells which of several projects is meant that sessions call the same.
+    """
 
     institution: tuple[str | None] | None = None
     key: ProjectKey | None = None
     called: tuple[str | None] | None = None
+    domain: tuple[str | None] | None = None
     user: tuple[str | None] | None = None
     pis: frozenset[PI] | None = None
 
@@ -58,9 +76,9 @@ class Chosen(Struct, frozen=True):
         """Whether what a PI has is in it."""
         return self.pis is None or pi in self.pis
 
-    def has(self, called: str | None, piece: Piece) -> bool:
+    def has(self, called: Called, piece: Piece) -> bool:
         """Whether the usage of what a session calls its project is in it, while it counted so."""
-        if self.called is not None and self.called != (called,):
+        if any(asked not in (None, (name,)) for asked, name in zip((self.called, self.domain), called, strict=True)):
             return False
         if self.key is not None and self.key not in piece.path:
             return False
@@ -68,8 +86,11 @@ class Chosen(Struct, frozen=True):
 
 
 def chosen_of(only: Only, known: Names, owners: Iterable[Owner], projects: Projects) -> Chosen:
-    """Find what is asked for. Raises ConfigurationError, naming those like it, where there is no such one."""
-    institution = key = called = user = None
+    """Find what is asked for. Raises ConfigurationError, naming those like it, where there is no such one, or several.
+
+    A project of the cloud may be named with its domain, `lab@one`, and has to be where several have its name.
+    """
+    institution = key = called = domain = user = None
     owners = list(owners)
     if only.institution is not None:
         names = projects.institutions | {one.institution for one in owners} | known.institutions | {UNKNOWN}
@@ -84,10 +105,31 @@ def chosen_of(only: Only, known: Names, owners: Iterable[Owner], projects: Proje
             )
         key = keys[0] if keys else None
         if key is None:
-            names = known.projects | {one.label.name for one in owners}
-            called = _found("project", only.project, names, projects.names)
+            called, domain = _project(only.project, known, owners, projects)
     pis = None if only.pi is None else _pis(only.pi, known, owners)
-    return Chosen(institution, key, called, user, pis)
+    return Chosen(institution, key, called, domain, user, pis)
+
+
+def _project(
+    wanted: str, known: Names, owners: Sequence[Owner], projects: Projects
+) -> tuple[tuple[str | None], tuple[str | None] | None]:
+    """The name of a project of the cloud, and the domain where that is told beside it: `lab@one`, or `lab (one)`."""
+    names = known.projects | {one.label.name for one in owners}
+    if meant(wanted, names) is None:
+        for name, domain in known.called:
+            of = UNKNOWN if domain is None else domain
+            if name is not None and folded(wanted) in (folded(f"{name}@{of}"), folded(f"{name} ({of})")):
+                return (name,), (domain,)
+    called = _found("project", wanted, names, projects.names)
+    if called[0] in Labels.of(known.called).doubled:
+        domains = (domain for name, domain in known.called if name in called)
+        ways = sorted(f"{called[0]}@{UNKNOWN if domain is None else domain}" for domain in domains)
+        keys = sorted({one.key for one in owners if one.label.name in called})
+        by_key = f" Or by its key: {', '.join(keys)}." if keys else ""
+        raise ConfigurationError(
+            f'Projects of several domains are called "{wanted}". Name one as: {"; ".join(ways)}.{by_key}'
+        )
+    return called, None
 
 
 def narrow(cursor: duckdb.DuckDBPyConnection, period: Period, chosen: Chosen) -> None:
@@ -118,24 +160,18 @@ def _pis(wanted: str, known: Names, owners: Iterable[Owner]) -> frozenset[PI]:
 
 def names_of(cursor: duckdb.DuckDBPyConnection) -> Names:
     """Return what the sessions of an engine are called by."""
-    return Names(_values(cursor, "project"), _values(cursor, "username"))
+    called = cursor.execute("SELECT DISTINCT project, domain FROM sessions").fetchall()
+    users = cursor.execute("SELECT DISTINCT username FROM sessions").fetchall()
+    return Names(frozenset(called), frozenset(UNKNOWN if name is None else name for (name,) in users))
 
 
-def _values(cursor: duckdb.DuckDBPyConnection, column: str) -> set[str]:
-    return {
-        UNKNOWN if name is None else name
-        for (name,) in cursor.execute(f"SELECT DISTINCT {column} FROM sessions").fetchall()
-    }
-
-
-def _found(what: str, wanted: str, names: set[str], others: Iterable[str] = ()) -> tuple[str | None]:
+def _found(what: str, wanted: str, names: AbstractSet[str], others: Iterable[str] = ()) -> tuple[str | None]:
     """The name that is meant, in letters of either case, where no other is written exactly so."""
-    alike = sorted(name for name in names if folded(name) == folded(wanted))
-    name = wanted if wanted in names else alike[0] if len(alike) == 1 else None
+    name = meant(wanted, names)
     if name is not None:
         return (None if name == UNKNOWN else name,)
     by_fold = {folded(name): name for name in sorted({*names, *others})}
     near = [by_fold[one] for one in get_close_matches(folded(wanted), by_fold, 3, 0.5)]
-    some = f"Near it: {', '.join(near)}" if near else f"Known: {', '.join(sorted(by_fold.values())[:5])}"
+    some = f"Near it: {', '.join(near)}" if near else f"Known: {', '.join(most_telling(by_fold.values())[:5])}"
     hint = f" {some}." if by_fold else ""
     raise ConfigurationError(f'There is no {what} "{wanted}".{hint}')

@@ -11,6 +11,7 @@ from hierarchy.owners import Owner
 from reporter import listing
 from reporter.listing import Form
 from reporter.periods import Period
+from reporter.records import UNKNOWN
 from reporter.sessions import OWNED, bounds, owned_by, queried
 from usage import Engine
 
@@ -99,7 +100,7 @@ def condition_of(chosen: Chosen) -> tuple[str, dict[str, Any]]:
     conditions = [condition for ones, condition in asked.values() if ones is not None]
     if chosen.institution is not None:
         values["institution"] = chosen.institution
-        conditions.append("institution = $institution")
+        conditions.append(f"coalesce(institution, '{UNKNOWN}') = $institution")
     return " AND ".join(conditions) or "true", values
 
 

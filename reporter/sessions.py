@@ -1,6 +1,7 @@
 """The sessions that touch a period, clipped to it: the one definition that sums and listings share."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import duckdb
@@ -12,7 +13,7 @@ from reporter.periods import Period
 from reporter.quantities import touching
 from usage import rules
 
-__all__ = ["CLIPPED", "OWNED", "bounds", "days_of", "inserted", "owned_by", "queried"]
+__all__ = ["CLIPPED", "OWNED", "bounds", "days_of", "filled", "inserted", "owned_by", "queried"]
 
 #: A session of no length touches the period that its instant is in, though it uses none of it.
 #: Without cores the size is not known: that is how the events of such servers are written.
@@ -93,6 +94,14 @@ def inserted(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[S
         # A column at a time, for the engine takes rows one by one at a thousandth of the speed.
         columns = [list(column) for column in zip(*rows, strict=True)]
         connection.execute(f"INSERT INTO {table} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
+
+
+def filled(statement: str, values: Mapping[str, int | str | None]) -> str:
+    """Return a statement with its parameters filled in, to be read."""
+    for name, value in values.items():
+        literal = "'" + value.replace("'", "''") + "'" if isinstance(value, str) else value
+        statement = re.sub(rf"\${name}\b", str("NULL" if literal is None else literal).replace("\\", r"\\"), statement)
+    return statement.strip()
 
 
 def days_of(connection: duckdb.DuckDBPyConnection, period: Period) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from hierarchy.owners import Owner
-from reporter.charges.tables import charge_rows, charge_sections
+from reporter.charges.tables import charge_rows, charge_sections, charge_totals
 from reporter.csvs import digest_of, division_rows, usage_rows, write_csv
 from reporter.engine_sessions import EngineSessions
 from reporter.files import write_together
@@ -53,7 +53,9 @@ def write_report(
         digests = tuple((name, digest_of(part)) for name, part in zip(writers, parts, strict=False))
         whole = replace(made_of, digests=(*made_of.digests, *digests))
         charged = charge_sections(report.charges) if report.charges is not None else ()
-        write_pdf(parts[-1], report, resource, title, whole, more=(*charged, *sections))
+        write_pdf(
+            parts[-1], report, resource, title, whole, more=(*charged, *sections), costs=charge_totals(report.charges)
+        )
 
     paths = write_together(directory, [*writers, pdf], write)
     if not report.by:

@@ -15,8 +15,8 @@ from msgspec import Struct
 import schemas
 from ledger import ConfigurationError, DataError
 from ledger.files import flush, put_whole, written_safely
-from operations.reports.usage import Reported
 from operations.reports.statements import Delivered
+from operations.reports.usage import Reported
 from reporter import By, Only, Period, Provenance
 from reporter.charges.reckoning import Rates
 from reporter.csvs import digest_of

@@ -8,11 +8,11 @@ from typing import NamedTuple
 import duckdb
 
 from ledger import ConfigurationError, Ledger
-from operations.reports.rates import rates_of, read_cards
 from operations.configuration import Configuration
 from operations.reports.published import Publication, Request, altered
-from operations.reports.usage import report_usage
+from operations.reports.rates import rates_of, read_cards
 from operations.reports.statements import Delivered, WantedStatements, statements
+from operations.reports.usage import report_usage
 from operations.reports.xdmod import Estate, report_xdmod_usage, resources
 from operations.reports.xdmod_statement import xdmod_statements
 from reporter.charges.reckoning import Rates

@@ -4,15 +4,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from collectors.openstack import OpenStackSource
 from hierarchy.owners import Owner, owners
 from ledger import ConfigurationError, DataError, Kind, Ledger
 from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from operations.known import Known, nothing_called
-from operations.reports.usage import ledger_sessions, owner_labels
 from operations.reports.transactions import watermark
+from operations.reports.usage import ledger_sessions, owner_labels
 from reporter import Period
+from reporter.naming import meant
+from reporter.records import UNKNOWN
 from reporter.session_list import Chosen, session_lines
 from usage import UnreadableEvents
 
@@ -42,13 +45,13 @@ def list_sessions(
     both before there is a line.
     """
     owned = {source.name: _owners(ledger, source, period) for source in sources}
+    if wanted.institution is not None:
+        wanted = replace(wanted, institution=_institution(wanted.institution, owned.values()))
     chosen = {source.name: _chosen(ledger, source, wanted) for source in sources}
     for what in ("project", "user"):
         word = getattr(wanted, what)
         if word is not None and not any(getattr(one, f"{what}s") for one in chosen.values()):
             raise nothing_called(what, word, owned)
-    if wanted.institution is not None:
-        _check_institution(wanted.institution, owned.values())
     return (
         lines
         for source in sources
@@ -87,19 +90,22 @@ def _chosen(ledger: Ledger, source: OpenStackSource, wanted: WantedSessions) -> 
     known = Known(ledger, source.name, watermark(ledger, source).seq)
     projects = domains = users = None
     if wanted.project is not None:
-        ids = known.ids(Kind.PROJECT, wanted.project)
+        ids = known.meant(Kind.PROJECT, wanted.project)
         projects = frozenset(fitted(name, PROJECT_WIDTH) for name in known.called(Kind.PROJECT, ids))
         domains = frozenset(fitted(name, DOMAIN_WIDTH) for name in known.domains(ids))
     if wanted.user is not None:
-        ids = known.ids(Kind.USER, wanted.user)
+        ids = known.meant(Kind.USER, wanted.user)
         users = frozenset(fitted(name, _USER_WIDTH) for name in known.called(Kind.USER, ids))
     return Chosen(projects, domains, users, wanted.institution)
 
 
-def _check_institution(name: str, owned: Iterable[Sequence[Owner]]) -> None:
-    there = sorted({owner.institution for of_cloud in owned for owner in of_cloud})
+def _institution(word: str, owned: Iterable[Sequence[Owner]]) -> str:
+    """The institution that is meant."""
+    there = sorted({owner.institution for of_cloud in owned for owner in of_cloud} - {UNKNOWN})
+    name = meant(word, (*there, UNKNOWN))
+    if name is not None:
+        return name
     if not there:
         raise ConfigurationError("No institution is known to own a project. First: xdmod-cloud collect hierarchy")
-    if name not in there:
-        shown = ", ".join(there[:10]) + (", …" if len(there) > 10 else "")
-        raise ConfigurationError(f'No project belongs to an institution "{name}" (there are: {shown}).')
+    shown = ", ".join(there[:10]) + (", …" if len(there) > 10 else "")
+    raise ConfigurationError(f'No project belongs to an institution "{word}" (there are: {shown}).')

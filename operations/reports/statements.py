@@ -1,11 +1,13 @@
 """Statements for projects and PIs: from sessions to lines, charges and the transaction log, and files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
+import duckdb
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -14,16 +16,18 @@ from hierarchy.known import known_projects
 from hierarchy.owners import Owner, owners
 from hierarchy.projects import Projects
 from ledger import Ledger, Server
-from operations.reports.usage import ledger_sessions, origin_of, owner_labels
 from operations.reports.statement_log import Span, StatementLog
 from operations.reports.transactions import watermark
+from operations.reports.usage import known_names, ledger_sessions, origin_of, owner_labels
 from reporter import Only, Period, usage_report
+from reporter.charges.priced import charged_query, scoped, told_scope
 from reporter.charges.reckoning import Rates, charges_of, reckon
+from reporter.engine_sessions import EngineSessions
 from reporter.files import folder_of
-from reporter.charges.priced import charged_query, scoped
+from reporter.naming import Called, Labels
 from reporter.records import UNKNOWN, Provenance
-from reporter.restriction import Chosen, chosen_of, names_of
-from reporter.sessions import queried
+from reporter.restriction import Chosen, Names, chosen_of
+from reporter.sessions import bounds, filled, queried
 from reporter.statements.files import write_statement
 from reporter.statements.lines import LINES, make_lines, name_projects, name_servers, read_lines
 from reporter.statements.records import Statement
@@ -50,20 +54,21 @@ class Delivered(NamedTuple):
 class _Subject(NamedTuple):
     """For whom a statement is: what that is called, and what it comes to.
 
-    `alone` is what the cloud calls the project whose sessions alone are reported; else all are, restricted to `only`.
+    With `alone` the sessions of the project that was chosen are reported alone; else all are, restricted to `only`.
     """
 
     called: str
     chosen: Chosen
     only: Only = Only()
-    alone: tuple[str | None] | None = None
+    alone: bool = False
 
 
 class Material(NamedTuple):
     """What the statements of one cloud are made of, which XDMoD calls `resource`.
 
     `told` is the ledger that knows what its servers were called and what was done to them; None where none does. With
-    `by_key` the sessions have, instead of a domain, a key of who owns them.
+    `labels` the sessions have, instead of a domain, a key of who owns them, and their projects are shown by these;
+    `called` is what the cloud calls those that it calls otherwise. `names` are users and PIs that may be asked for beside those of the sessions.
     """
 
     engine: Engine
@@ -74,7 +79,9 @@ class Material(NamedTuple):
     source: str
     version: str
     query: tuple[str, ...] = ()
-    by_key: bool = False
+    labels: Labels | None = None
+    called: Mapping[str, Called] = MappingProxyType({})
+    names: Names | None = None
 
 
 def statements(
@@ -100,6 +107,7 @@ def statements(
             known_projects(ledger),
             (ledger, settings),
             *origin_of(ledger, settings),
+            names=known_names(ledger, settings, Only(pi=wanted.pi)),
         )
         yield from delivered(material, period, wanted, rates, directory)
 
@@ -108,18 +116,33 @@ def delivered(
     material: Material, period: Period, wanted: WantedStatements, rates: Rates | None, directory: Path
 ) -> Iterator[Delivered]:
     """Write the statements that are wanted, as `statements` does."""
-    lines = LINES.format(scope="cut IN (SELECT cut FROM scope)")
-    provenance = Provenance(
-        source=material.source,
-        version=material.version,
-        query=(*material.query, *(() if rates is None else (charged_query(rates.card),)), lines),
-        digests=() if rates is None else ((rates.file.name, rates.digest),),
-    )
     desk = _Desk(material, period, rates)
     for subject in desk.subjects(wanted):
-        statement = desk.statement(subject)
+        statement, provenance = desk.statement(subject), desk.provenance(subject)
         files = write_statement(statement, directory / folder_of(subject.called), provenance)
         yield Delivered(statement, files, provenance)
+
+
+#: What projects are shown as, their names, and the domains where several have one name.
+_SUBJECTS = """
+SELECT DISTINCT label, project, label IS DISTINCT FROM project AS doubled, CASE WHEN doubled THEN domain END AS domain
+FROM charged ORDER BY label NULLS LAST, domain NULLS LAST
+"""
+
+
+def _subject(label: str | None, name: str | None, doubled: bool, domain: str | None) -> _Subject:
+    chosen = Chosen(called=(name,), domain=(domain,) if doubled else None)
+    return _Subject(f"project {UNKNOWN if label is None else label}", chosen, alone=True)
+
+
+def _leave(cursor: duckdb.DuckDBPyConnection, chosen: Chosen) -> None:
+    """Leave no other sessions in the engine than those of the project that was chosen."""
+    query, values = "CREATE OR REPLACE TABLE sessions AS FROM everything WHERE true", list[str | None]()
+    for column, name in (("project", chosen.called), ("domain", chosen.domain)):
+        if name is not None:
+            query += f" AND {column} IS NOT DISTINCT FROM ?"
+            values.append(name[0])
+    cursor.execute(query, values)
 
 
 class _Desk:
@@ -128,7 +151,9 @@ class _Desk:
     def __init__(self, material: Material, period: Period, rates: Rates | None) -> None:
         self._material, self._period, self._rates = material, period, rates
         self._engine, self._owners, self._projects = material.engine, material.owners, material.projects
-        self._reckoned = reckon(self._engine, material.resource, period, self._owners, self._projects, rates)
+        self._reckoned = reckon(
+            self._engine, material.resource, period, self._owners, self._projects, rates, material.labels
+        )
         self._log = None
         if material.told is not None:
             ledger, settings = material.told
@@ -142,15 +167,12 @@ class _Desk:
         with queried(), self._engine.connection.cursor() as cursor:
             if wanted != WantedStatements():
                 only = Only(project=wanted.project, pi=wanted.pi)
-                chosen = chosen_of(only, names_of(cursor), self._owners, self._projects)
+                names = EngineSessions(self._engine, more=self._material.names).names()
+                chosen = chosen_of(only, names, self._owners, self._projects)
                 found = [_Subject(str(only), chosen, only)]
             else:
-                names = cursor.execute("SELECT DISTINCT project FROM charged ORDER BY project NULLS LAST").fetchall()
                 cursor.execute("CREATE OR REPLACE TABLE everything AS FROM sessions ORDER BY project")
-                found = [
-                    _Subject(f"project {UNKNOWN if name is None else name}", Chosen(called=(name,)), alone=(name,))
-                    for (name,) in names
-                ]
+                found = [_subject(*row) for row in cursor.execute(_SUBJECTS).fetchall()]
         if self._log is not None and self._material.told is not None:
             spans = self._spans(found[0].chosen if len(found) == 1 else Chosen())
             self._log.read(*self._material.told, self._period, spans)
@@ -163,10 +185,10 @@ class _Desk:
         with queried(), self._engine.connection.cursor() as cursor:
             more = make_lines(cursor, self._reckoned, subject.chosen, self._projects)
             charges = charges_of(cursor, self._reckoned, self._rates, subject.chosen) if self._rates else None
-            if subject.alone is not None:
-                query = "CREATE OR REPLACE TABLE sessions AS FROM everything WHERE project IS NOT DISTINCT FROM ?"
-                cursor.execute(query, subject.alone)
-        report = usage_report(self._engine, self._period, self._owners, self._projects, subject.only)
+            if subject.alone:
+                _leave(cursor, subject.chosen)
+        source = EngineSessions(self._engine, self._reckoned.labels)
+        report = usage_report(source, self._period, self._owners, self._projects, subject.only)
         return Statement(
             subject=subject.called,
             resource=self._material.resource,
@@ -175,12 +197,26 @@ class _Desk:
             log=partial(iter, self._log) if self._log is not None else None,
         )
 
+    def provenance(self, subject: _Subject) -> Provenance:
+        """What a statement is made of."""
+        rates, material = self._rates, self._material
+        priced = () if rates is None else (filled(charged_query(rates.card), bounds(self._period)),)
+        lines = LINES.format(scope=told_scope(self._reckoned.cuts, subject.chosen)).strip()
+        return Provenance(
+            source=material.source,
+            version=material.version,
+            query=(*material.query, *priced, lines),
+            digests=() if rates is None else ((rates.file.name, rates.digest),),
+        )
+
     def _spans(self, chosen: Chosen) -> list[Span]:
         """When which projects, as sessions call them, are in what was chosen."""
         with queried(), self._engine.connection.cursor() as cursor:
             scope, values = scoped(cursor, self._reckoned.cuts, chosen)
-            domain = "NULL" if self._material.by_key else "domain"
-            return cursor.execute(f"SELECT project, {domain}, since, until FROM whose WHERE {scope}", values).fetchall()
+            domain = "domain" if self._material.labels is None else "NULL"
+            cursor.execute(f"SELECT project, {domain}, since, until FROM whose WHERE {scope}", values)
+            called = self._material.called
+            return [(*called.get(project, (project, of)), *span) for project, of, *span in cursor.fetchall()]
 
     def _server_names(self) -> Iterator[tuple[str, datetime, str]]:
         if self._material.told is None:

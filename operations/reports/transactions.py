@@ -62,8 +62,8 @@ class _Cloud:
     def __init__(self, ledger: Ledger, source: OpenStackSource, mark: Watermark, wanted: Wanted) -> None:
         self._ledger, self._source, self._mark, self._wanted = ledger, source, mark, wanted
         self._known = Known(ledger, source.name, mark.seq)
-        self._projects = self._known.ids(Kind.PROJECT, wanted.project) if wanted.project is not None else None
-        self._users = self._known.ids(Kind.USER, wanted.user) if wanted.user is not None else None
+        self._projects = self._known.meant(Kind.PROJECT, wanted.project) if wanted.project is not None else None
+        self._users = self._known.meant(Kind.USER, wanted.user) if wanted.user is not None else None
 
     def has(self, what: str) -> bool:
         """Whether it ever had what is asked for."""

@@ -13,20 +13,25 @@ from msgspec.structs import replace
 from collectors.openstack import OpenStackSource
 from exporters.openstack import horizon_of, write_lives
 from hierarchy.known import known_projects
-from hierarchy.owners import Label, Owner, owners
+from hierarchy.owners import ALWAYS, Label, Owner, owners
 from ledger import DataError, Kind, Ledger, Named
 from ledger.exports import Export
+from ledger.text import fitted
 from reporter import By, Only, Period, Provenance, UsageReport, usage_report, write_report
 from reporter.charges.reckoning import Rates, charged
 from reporter.csvs import digest_of
 from reporter.engine_sessions import EngineSessions
 from reporter.files import folder_of
+from reporter.records import UNKNOWN
+from reporter.restriction import PI, Names
 from reporter.source import Source
 from usage import Engine
 
-__all__ = ["Reported", "ledger_sessions", "origin_of", "owner_labels", "report_usage", "written"]
+__all__ = ["Reported", "known_names", "ledger_sessions", "origin_of", "owner_labels", "report_usage", "written"]
 
 _EVERYTHING = Only()
+#: Characters of a user's name, as events have it.
+_USER_WIDTH = 255
 
 
 @contextmanager
@@ -80,13 +85,30 @@ def report_usage(
     """
     window = period.start, period.end
     with ledger_sessions(ledger, settings, window) as engine:
-        source = EngineSessions(engine)
+        source = EngineSessions(engine, more=known_names(ledger, settings, only))
         owned = owners(ledger, settings.name, window, owner_labels(ledger, settings.name))
         projects = known_projects(ledger)
         # A report leaves in the engine only what it is of.
-        charges = charged(engine, settings.resource, period, owned, projects, rates, only) if rates and not by else None
+        charges = None
+        if rates and not by:
+            names = source.names() if only else None
+            charges = charged(engine, settings.resource, period, owned, projects, rates, only, names=names)
         report = replace(usage_report(source, period, owned, projects, only, by), charges=charges)
         return written(report, source, directory, settings.name, settings.resource, owned, *origin_of(ledger, settings))
+
+
+def known_names(ledger: Ledger, settings: OpenStackSource, only: Only) -> Names:
+    """Return the users, or PIs, that the ledger knows of a cloud in any period, where one is asked for."""
+    users, pis = set[str](), set[PI]()
+    mark = ledger.watermark(settings.name)
+    if only.user is not None and mark is not None:
+        named = (entry.record for entry in ledger.entries(settings.name, Kind.USER, mark.seq))
+        users = {fitted(one.name, _USER_WIDTH) for one in named if isinstance(one, Named) and one.name}
+    if only.pi is not None:
+        for one in owners(ledger, settings.name, ALWAYS, owner_labels(ledger, settings.name)):
+            institution, pi = (None if name == UNKNOWN else name for name in (one.institution, one.pi))
+            pis.add((institution, pi, one.pi_identity))
+    return Names(frozenset(), frozenset(users), frozenset(), frozenset(pis))
 
 
 def origin_of(ledger: Ledger, settings: OpenStackSource) -> tuple[str, str]:

@@ -1,6 +1,6 @@
 """Reports from what an XDMoD has recorded: its resources, and whose their sessions are."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -10,21 +10,25 @@ from msgspec.structs import replace
 
 from collectors.openstack import OpenStackSource
 from hierarchy.known import known_projects
+from hierarchy.names import folded
 from hierarchy.owners import ALWAYS, Label, Owner, owners
 from hierarchy.projects import Projects
 from ledger import ConfigurationError, DataError, Ledger
 from ledger.ownership import ProjectKey
 from operations.configuration import Configuration
-from operations.reports.usage import Reported, owner_labels, written
 from operations.reports.session_list import WantedSessions
+from operations.reports.usage import Reported, known_names, owner_labels, written
 from reporter import By, Only, Period, usage_report
-from reporter.charges.records import Charges
 from reporter.charges.reckoning import Rates, charged
-from reporter.xdmod.job_list import job_lines, job_resources
+from reporter.charges.records import Charges
+from reporter.engine_sessions import EngineSessions
+from reporter.naming import Called, Labels, meant
 from reporter.records import UNKNOWN
+from reporter.restriction import Names
 from reporter.session_list import Chosen
-from reporter.xdmod.warehouse import Warehouse
+from reporter.xdmod.job_list import job_lines, job_resources
 from reporter.xdmod.sessions import Owned, XdmodSessions
+from reporter.xdmod.warehouse import Warehouse
 from usage import Engine
 
 __all__ = [
@@ -69,6 +73,12 @@ class Estate:
         found = owners(ledger, name, (period.start, period.end), owner_labels(ledger, name))
         return found, known_projects(ledger) if found else None
 
+    def names(self, resource: Resource, only: Only) -> Names | None:
+        """The users and PIs of a resource that the ledger knows of, if it is asked for one."""
+        if only.pi is None or resource.cloud is None or self.configuration is None:
+            return None
+        return known_names(self.ledger(self.configuration), resource.cloud, Only(pi=only.pi))
+
     def told(self, resource: Resource) -> tuple[Ledger, OpenStackSource] | None:
         """The ledger that has read the cloud of a resource; None where there is none."""
         if resource.cloud is None or self.configuration is None:
@@ -105,7 +115,9 @@ def resources(warehouse: Warehouse, estate: Estate, names: Sequence[str]) -> lis
 class Loaded(NamedTuple):
     """An engine with the sessions of a resource, who owned their projects, and which projects there are.
 
-    Where nobody knows that but XDMoD, it is `by_xdmod`, and their domain stands for who owns them.
+    Where nobody knows that but XDMoD, it is `by_xdmod`: then their domain stands for who owns them, their projects are
+    called as they are shown, and `owned` tells what they are called else. `names` has the users and PIs that may be
+    asked for.
     """
 
     engine: Engine
@@ -113,17 +125,36 @@ class Loaded(NamedTuple):
     projects: Projects
     by_xdmod: bool
     statements: list[str]
+    names: Callable[[], Names]
+    owned: Sequence[Owned]
+
+    @property
+    def labels(self) -> Labels | None:
+        """How projects are shown; None where that is for the sessions to tell."""
+        return Labels() if self.by_xdmod else None
+
+    @property
+    def told(self) -> dict[str, Called]:
+        """What the cloud calls the projects that are called otherwise here."""
+        return {one.project: one.called for one in self.owned if one.project != one.called[0]}
+
+    def called(self, project: str | None) -> str | None:
+        """What the sessions call a project that is asked for."""
+        spelled = {folded(f"{one.called[0]}@{one.called[1] or UNKNOWN}"): one.project for one in self.owned}
+        return project if project is None else spelled.get(folded(project), project)
 
 
 @contextmanager
-def xdmod_engine(warehouse: Warehouse, estate: Estate, resource: Resource, period: Period) -> Iterator[Loaded]:
+def xdmod_engine(
+    warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, only: Only = _EVERYTHING
+) -> Iterator[Loaded]:
     """An engine with the sessions of a resource that touch a period, as it rebuilds them from events.
 
     Raises DataError where there is none.
     """
     found, projects = estate.owned(resource, period)
     with Engine() as engine:
-        source = XdmodSessions(warehouse, engine, resource.id, owned=not found)
+        source = XdmodSessions(warehouse, engine, resource.id, owned=not found, more=estate.names(resource, only))
         owned = source.load(period)
         if not engine.connection.execute("SELECT 1 FROM sessions LIMIT 1").fetchall():
             raise DataError(
@@ -131,7 +162,13 @@ def xdmod_engine(warehouse: Warehouse, estate: Estate, resource: Resource, perio
                 " choose another period."
             )
         yield Loaded(
-            engine, found or list(map(_owner, owned)), projects or Projects(), not found, list(source.statements)
+            engine,
+            found or list(map(_owner, owned)),
+            projects or Projects(),
+            not found,
+            list(source.statements),
+            source.names,
+            owned,
         )
 
 
@@ -144,11 +181,17 @@ def _owner(one: Owned) -> Owner:
 
 @contextmanager
 def _sessions(
-    warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, threads: int | None = None
+    warehouse: Warehouse,
+    estate: Estate,
+    resource: Resource,
+    period: Period,
+    only: Only = _EVERYTHING,
+    threads: int | None = None,
 ) -> Iterator[tuple[XdmodSessions, list[Owner], Projects | None]]:
     found, projects = estate.owned(resource, period)
     with Engine(memory_limit="96MB", threads=threads) as engine:
-        yield XdmodSessions(warehouse, engine, resource.id, owned=not found), found, projects
+        more = estate.names(resource, only)
+        yield XdmodSessions(warehouse, engine, resource.id, owned=not found, more=more), found, projects
 
 
 def report_xdmod_usage(
@@ -162,7 +205,7 @@ def report_xdmod_usage(
     rates: Rates | None = None,
 ) -> Reported:
     """Report a period of one resource, as `report_usage` does of a cloud."""
-    with _sessions(warehouse, estate, resource, period) as (source, owned, projects):
+    with _sessions(warehouse, estate, resource, period, only) as (source, owned, projects):
         report = usage_report(source, period, owned, projects, only, by)
         if rates and not by and report.total.sessions:
             report = replace(report, charges=_charges(warehouse, estate, resource, period, rates, only))
@@ -173,8 +216,11 @@ def report_xdmod_usage(
 def _charges(
     warehouse: Warehouse, estate: Estate, resource: Resource, period: Period, rates: Rates, only: Only
 ) -> Charges:
-    with xdmod_engine(warehouse, estate, resource, period) as loaded:
-        return charged(loaded.engine, resource.code, period, loaded.owners, loaded.projects, rates, only)
+    with xdmod_engine(warehouse, estate, resource, period, only) as loaded:
+        asked = replace(only, project=loaded.called(only.project))
+        names = EngineSessions(loaded.engine, more=loaded.names()).names() if only else None
+        parts = loaded.engine, resource.code, period, loaded.owners, loaded.projects
+        return charged(*parts, rates, asked, loaded.labels, names)
 
 
 def xdmod_origin(warehouse: Warehouse, resource: Resource) -> tuple[str, str]:
@@ -191,13 +237,7 @@ def list_xdmod_sessions(
 
     Raises ConfigurationError where none of the resources has what is asked for, before there is a line.
     """
-    asked = Chosen(
-        projects=None if wanted.project is None else _called(warehouse, wanted.project),
-        users=None if wanted.user is None else frozenset({wanted.user}),
-        institution=wanted.institution,
-    )
-    if asked != Chosen():
-        _check(warehouse, estate, chosen, period, wanted)
+    asked = Chosen() if wanted == WantedSessions() else _chosen(warehouse, estate, chosen, period, wanted)
     return (lines for resource in chosen for lines in _lines(warehouse, estate, resource, period, asked))
 
 
@@ -208,14 +248,15 @@ def _lines(warehouse: Warehouse, estate: Estate, resource: Resource, period: Per
 
 
 def _called(warehouse: Warehouse, word: str) -> frozenset[str]:
-    """What the sessions of a project are called by, which is named by that, or by its id in the cloud."""
+    """What the sessions of a project are called by that has an id in the cloud."""
     found = warehouse.ask("SELECT display FROM modw_cloud.account WHERE provider_account = :word", {"word": word})
-    return frozenset({word, *(str(name) for (name,) in found if name is not None)})
+    return frozenset(str(name) for (name,) in found if name is not None)
 
 
-def _check(
+def _chosen(
     warehouse: Warehouse, estate: Estate, chosen: Sequence[Resource], period: Period, wanted: WantedSessions
-) -> None:
+) -> Chosen:
+    """The names, as sessions bear them, of what is asked for."""
     there: dict[str, set[str]] = {"project": set(), "user": set(), "institution": set()}
     for resource in chosen:
         with _sessions(warehouse, estate, resource, period) as (source, owned, _):
@@ -223,13 +264,21 @@ def _check(
         there["project"] |= names.projects
         there["user"] |= names.users
         there["institution"] |= names.institutions | {owner.institution for owner in owned}
+    found = dict[str, frozenset[str]]()
     for what, names_there in there.items():
-        word = getattr(wanted, what)
-        meant = {word} if what != "project" or word is None else _called(warehouse, word)
-        known = names_there - {UNKNOWN}
-        if word is not None and not meant & known:
-            some = ", ".join(sorted(known)[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
-            raise ConfigurationError(f'XDMoD has no {what} "{word}" (it has: {some or "none"}).')
+        word, known = getattr(wanted, what), names_there - {UNKNOWN}
+        if word is not None:
+            name = meant(word, {*known, UNKNOWN} if what == "institution" else known)
+            by_id = _called(warehouse, word) & known if what == "project" else frozenset()
+            found[what] = by_id | (frozenset() if name is None else {name})
+            if not found[what]:
+                some = ", ".join(sorted(known)[:_SHOWN]) + (", …" if len(known) > _SHOWN else "")
+                raise ConfigurationError(f'XDMoD has no {what} "{word}" (it has: {some or "none"}).')
+    return Chosen(
+        projects=found.get("project"),
+        users=found.get("user"),
+        institution=next(iter(found.get("institution", ())), None),
+    )
 
 
 def list_xdmod_jobs(

@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from operations.reports.usage import origin_of
+from msgspec.structs import replace
+
 from operations.reports.statements import Delivered, Material, WantedStatements, delivered
+from operations.reports.usage import origin_of
 from operations.reports.xdmod import Estate, Resource, xdmod_engine, xdmod_origin
-from reporter import Period
+from reporter import Only, Period
 from reporter.charges.reckoning import Rates
+from reporter.restriction import chosen_of
 from reporter.xdmod.warehouse import Warehouse
 
 __all__ = ["xdmod_statements"]
@@ -32,7 +35,8 @@ def xdmod_statements(
     if told is not None:
         where, read = origin_of(*told)
         source, version = f"{source}; names of servers and their log: {where}", f"{version}; {read}"
-    with xdmod_engine(warehouse, estate, resource, period) as loaded:
+    only = Only(project=wanted.project, pi=wanted.pi)
+    with xdmod_engine(warehouse, estate, resource, period, only) as loaded:
         material = Material(
             loaded.engine,
             resource.code,
@@ -42,6 +46,12 @@ def xdmod_statements(
             source,
             version,
             tuple(loaded.statements),
-            loaded.by_xdmod,
+            loaded.labels,
+            loaded.told,
+            loaded.names() if only else None,
         )
+        if only:
+            # The sessions call projects otherwise than they are asked for.
+            chosen_of(only, loaded.names(), loaded.owners, loaded.projects)
+        wanted = replace(wanted, project=loaded.called(wanted.project))
         yield from delivered(material, period, wanted, rates, directory)

@@ -8,10 +8,10 @@ import duckdb
 from reporter.attribution import PIECES, Cut
 from reporter.periods import Period
 from reporter.restriction import Chosen
-from reporter.sessions import CLIPPED, bounds, inserted
+from reporter.sessions import CLIPPED, bounds, filled, inserted
 from usage.rates import Card, Epochs, Size, Term
 
-__all__ = ["FREE_STATE", "OUTAGE", "Tariff", "charged_query", "priced", "scoped"]
+__all__ = ["FREE_STATE", "OUTAGE", "Tariff", "charged_query", "priced", "scoped", "told_scope"]
 
 FREE_STATE, OUTAGE = "not charged", "outage"
 STATES = ("active", "inactive", "shelved", "other")
@@ -37,7 +37,9 @@ _ADDED: Mapping[str, tuple[str, str]] = {
 
 _SUMMED = """
 CREATE OR REPLACE TABLE summed AS
-SELECT cut, project, username, tariff, sum(until - since) AS seconds, sum(extra) AS extra, max(until) AS until
+SELECT
+    cut, project, domain, label, username, tariff,
+    sum(until - since) AS seconds, sum(extra) AS extra, max(until) AS until
 FROM charged GROUP BY ALL
 """
 
@@ -118,7 +120,7 @@ CREATE OR REPLACE TABLE charged AS
 WITH {PIECES},
 priced AS (
     SELECT
-        cut, project, domain, username, instance, session, pieces.state, size, tariff, counted, finding,
+        cut, project, domain, label, username, instance, session, pieces.state, size, tariff, counted, finding,
         greatest(pieces.since, epochs.since) AS since,
         least(pieces.until, epochs.until) AS until
     FROM pieces
@@ -135,18 +137,30 @@ SELECT *, {extra} AS extra FROM priced {window}
 
 
 def scoped(cursor: duckdb.DuckDBPyConnection, cuts: Sequence[Cut], chosen: Chosen) -> tuple[str, dict[str, str | None]]:
-    """Return the condition that a row is in what was chosen, by its `cut`, `project` and `username`, with parameters.
+    """Return the condition that a row is in what was chosen, with parameters.
+
+    That is by its `cut`, `project`, `domain` and `username`.
 
     Makes the table `scope`.
     """
     cursor.execute("CREATE OR REPLACE TABLE scope (cut BIGINT)")
     inserted(cursor, "scope", [(number,) for number in _cuts_in(cuts, chosen)])
-    conditions, values = ["cut IN (SELECT cut FROM scope)"], dict[str, str | None]()
-    for column, name in (("project", chosen.called), ("username", chosen.user)):
-        if name is not None:
-            conditions.append(f"{column} IS NOT DISTINCT FROM ${column}")
-            values[column] = name[0]
-    return " AND ".join(conditions), values
+    conditions, values = _named(chosen)
+    return " AND ".join(("cut IN (SELECT cut FROM scope)", *conditions)), values
+
+
+def told_scope(cuts: Sequence[Cut], chosen: Chosen) -> str:
+    """Return the same condition to be read, with all that it refers to; `true` where everything was chosen."""
+    numbers = list(_cuts_in(cuts, chosen))
+    conditions = [] if len(numbers) == len(cuts) else [f"cut IN ({', '.join(map(str, numbers))})"]
+    named, values = _named(chosen)
+    return filled(" AND ".join((*conditions, *named)) or "true", values)
+
+
+def _named(chosen: Chosen) -> tuple[list[str], dict[str, str | None]]:
+    asked = {"project": chosen.called, "domain": chosen.domain, "username": chosen.user}
+    values = {column: name[0] for column, name in asked.items() if name is not None}
+    return [f"{column} IS NOT DISTINCT FROM ${column}" for column in values], values
 
 
 def _cuts_in(cuts: Sequence[Cut], chosen: Chosen) -> Iterator[int]:

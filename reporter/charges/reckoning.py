@@ -26,9 +26,10 @@ from reporter.charges.division import (
 )
 from reporter.charges.priced import Tariff, priced, scoped
 from reporter.charges.records import Charges
+from reporter.naming import Labels
 from reporter.periods import Period
 from reporter.records import Only
-from reporter.restriction import Chosen, chosen_of, names_of
+from reporter.restriction import Chosen, Names, chosen_of, names_of
 from reporter.sessions import queried
 from usage import Engine
 from usage.rates import Card, Term
@@ -40,7 +41,7 @@ _EVERYTHING = Only()
 _FREE = Card("", (), (), billable_states=frozenset())
 
 _GROUPED = """
-SELECT cut, project, {scope} AS chosen, tariff, sum(seconds), sum(extra), max(until)
+SELECT cut, label, {scope} AS chosen, tariff, sum(seconds), sum(extra), max(until)
 FROM summed GROUP BY ALL ORDER BY ALL NULLS LAST
 """
 
@@ -60,13 +61,15 @@ class Rates(NamedTuple):
 class Reckoned(NamedTuple):
     """What an engine has reckoned of all its sessions: what its numbers `cut` and `tariff` mean, and by which rates.
 
-    Without rates nothing is charged. `owned` says whether it is known who owns the projects.
+    Without rates nothing is charged. `owned` says whether it is known who owns the projects, `labels` how these are
+    shown.
     """
 
     rates: Rates | None
     cuts: Sequence[Cut]
     tariffs: Sequence[Tariff]
     owned: bool
+    labels: Labels = Labels()
 
 
 class Added(NamedTuple):
@@ -79,19 +82,26 @@ class Added(NamedTuple):
 
 
 def reckon(
-    engine: Engine, resource: str, period: Period, owners: Sequence[Owner], projects: Projects, rates: Rates | None
+    engine: Engine,
+    resource: str,
+    period: Period,
+    owners: Sequence[Owner],
+    projects: Projects,
+    rates: Rates | None,
+    labels: Labels | None = None,
 ) -> Reckoned:
     """Let the engine price all its sessions within a period, before a report leaves only some of them in it.
 
-    Makes the table `charged`, and `whose` of the stretches of projects by cut.
+    Makes the table `charged`, and `whose` of the stretches of projects by cut. Projects are shown by `labels`, as in
+    `cut_up`.
     """
     with queried(), engine.connection.cursor() as cursor:
         whose = Whose(period, owners, projects, Chosen())
-        cut_up(cursor, whose)
+        labels = cut_up(cursor, whose, labels)
         cursor.execute("CREATE OR REPLACE TABLE whose AS FROM cuts")
         tariffs = priced(cursor, period, rates.card if rates else _FREE, resource)
         cuts = whose.cuts
-    return Reckoned(rates, cuts, tariffs, bool(owners) or any(cut.stated for cut in cuts))
+    return Reckoned(rates, cuts, tariffs, bool(owners) or any(cut.stated for cut in cuts), labels)
 
 
 def charged(
@@ -102,15 +112,18 @@ def charged(
     projects: Projects,
     rates: Rates,
     only: Only = _EVERYTHING,
+    labels: Labels | None = None,
+    names: Names | None = None,
 ) -> Charges:
     """Return what the engine's sessions cost within a period, or `only` a part of them.
 
     Hours are rounded as the card says over all that is charged, also where a part alone is shown, so that this costs
-    what it does in the whole. Raises ConfigurationError for what is in `only` but not there.
+    what it does in the whole. `names` are those that may be asked for, if they are not those of the sessions
+    alone; `labels` are as in `reckon`. Raises ConfigurationError for what is in `only` but not there.
     """
-    reckoned = reckon(engine, resource, period, owners, projects, rates)
+    reckoned = reckon(engine, resource, period, owners, projects, rates, labels)
     with queried(), engine.connection.cursor() as cursor:
-        chosen = chosen_of(only, names_of(cursor), owners, projects) if only else Chosen()
+        chosen = chosen_of(only, names or names_of(cursor), owners, projects) if only else Chosen()
         return charges_of(cursor, reckoned, rates, chosen)
 
 

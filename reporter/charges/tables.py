@@ -5,12 +5,12 @@ from decimal import Decimal
 
 from reporter.charges.records import ChargePart, Charges
 from reporter.csvs import cell
-from reporter.pdf import Column, Section
+from reporter.pdf import Column, Fact, Section
 from reporter.records import UNKNOWN, Cell, Table
 from reporter.tables import hours
 from reporter.words import said
 
-__all__ = ["charge_notes", "charge_rows", "charge_sections", "charge_tables", "money"]
+__all__ = ["charge_notes", "charge_rows", "charge_sections", "charge_tables", "charge_totals", "money"]
 
 _STATES = {
     "active": "running",
@@ -80,6 +80,13 @@ def charge_notes(charges: Charges) -> tuple[str, ...]:
         for one in charges.findings
     ]
     return tuple(told)
+
+
+def charge_totals(charges: Charges | None) -> Iterator[Fact]:
+    """Yield the unit hours of each unit and the cost, for the first page of a PDF; nothing where nothing is charged."""
+    if charges is not None:
+        yield from ((name, money(amount)) for name, amount in charges.units)
+        yield f"Cost in {charges.currency}", f"{'≥ ' if charges.findings else ''}{money(charges.total)}"
 
 
 def money(amount: Decimal | None) -> str:

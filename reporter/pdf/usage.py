@@ -1,7 +1,7 @@
 """The usage report as PDF: totals, the plot of days, the tables, and what the numbers were made of."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -41,14 +41,16 @@ def write_pdf(
     site: str | None = None,
     reader: str | None = None,
     more: Sequence[Section] = (),
+    costs: Iterable[Fact] = (),
 ) -> None:
     """Write the report of what a cloud is called; the same report gives the same bytes.
 
-    `site` is who publishes it, and `reader` whom it is for, where these are to be said. `more` follows the tables.
+    `site` is who publishes it, and `reader` whom it is for, where these are to be said. `more` follows the tables, and
+    `costs` the totals of the first page.
     """
     heading, when = f"{title} {report.period.name}", f"{report.period.name} ({report.period.zone})"
     with Pages(path, title=f"{heading}, {resource}", footer=when, author=site or "xdmod-cloud") as pages:
-        front(pages, Front(heading, _facts(report, resource, reader), totals_of(report.total), site))
+        front(pages, Front(heading, _facts(report, resource, reader), (*totals_of(report.total), *costs), site))
         sentences(pages, said("sentences", sentences=notes(report)))
         daily_chart(pages, report)
         for one in (*usage_sections(report), *more):

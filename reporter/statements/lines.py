@@ -27,8 +27,8 @@ CREATE OR REPLACE TABLE lines AS
 WITH chosen AS (SELECT charged.*, path FROM charged JOIN paths USING (cut) WHERE {scope}),
 begun AS (
     SELECT *,
-        (lag((until, size, tariff, state, project, path)) OVER history)
-            IS DISTINCT FROM (since, size, tariff, state, project, path) AS begins
+        (lag((until, size, tariff, state, label, path)) OVER history)
+            IS DISTINCT FROM (since, size, tariff, state, label, path) AS begins
     FROM chosen WINDOW history AS (PARTITION BY instance ORDER BY since)
 ),
 numbered AS (
@@ -36,7 +36,7 @@ numbered AS (
 ),
 stretches AS (
     SELECT
-        instance, number, any_value(project) AS project, any_value(path) AS path, any_value(size) AS size,
+        instance, number, any_value(label) AS project, any_value(path) AS path, any_value(size) AS size,
         any_value(state) AS state, any_value(tariff) AS tariff,
         min(since) AS since, max(until) AS until, sum(until - since) AS seconds, sum(extra) AS extra
     FROM numbered GROUP BY instance, number

@@ -9,7 +9,7 @@ from pathlib import Path
 from reportlab.lib.units import mm
 
 from hierarchy.fundings import UNFUNDED
-from reporter.charges.tables import charge_sections, money
+from reporter.charges.tables import charge_sections, charge_totals
 from reporter.pdf import Column, Front, Pages, Section, front, made, section, sentences
 from reporter.pdf.usage import daily_chart, totals_of, usage_sections
 from reporter.periods import zone_named
@@ -75,11 +75,7 @@ def _facts(statement: Statement) -> Iterator[tuple[str, str]]:
 
 def _totals(statement: Statement) -> Iterator[tuple[str, str]]:
     yield from totals_of(statement.report.total)
-    charges = statement.report.charges
-    if charges is not None:
-        yield from ((name, money(amount)) for name, amount in charges.units)
-        at_least = "≥ " if charges.findings else ""
-        yield f"Cost in {charges.currency}", f"{at_least}{money(charges.total)}"
+    yield from charge_totals(statement.report.charges)
 
 
 def _sections(statement: Statement) -> Iterator[Section]:
@@ -109,14 +105,15 @@ def _share(portion: Portion) -> tuple[str, ...]:
 
 
 def _servers(statement: Statement) -> Iterator[tuple[str, ...]]:
-    """What each server comes to; its lines stand together."""
+    """What each server comes to; its lines stand together. It is named with its project, where there are several."""
+    several = sum(bool(branch.own.sessions) for branch in statement.report.tree) > 1
     for instance, of in groupby(statement.lines(), key=lambda line: line.instance):
         active, units, cost, whole = 0, Fraction(), Fraction(), True
         for line in of:
             whole = whole and (line.cost is not None or not line.charged)
             active += line.seconds if line.state == "active" else 0
             units, cost = units + (line.units or 0), cost + (line.cost or 0)
-        name = " · ".join(part for part in (line.server or line.note, line.path) if part)
+        name = " · ".join(part for part in (line.server or line.note, line.path if several else None) if part)
         yield name, instance or "", _grouped(active), f"{printed(units):,}", f"{'' if whole else '≥ '}{printed(cost):,}"
 
 

@@ -5,7 +5,6 @@ from typing import Literal
 import duckdb
 
 from reporter.attribution import Who
-from reporter.listing import ready_cell
 from reporter.sessions import inserted
 from reporter.xdmod.warehouse import Warehouse
 
@@ -50,13 +49,10 @@ class XdmodNames:
             cursor.execute(f"CREATE OR REPLACE TEMP TABLE {kind} (id BIGINT, name VARCHAR)")
             inserted(cursor, kind, [] if empty else list(self[kind].items()))
 
-    def write_cells(self, cursor: duckdb.DuckDBPyConnection) -> None:
-        """Give all of them to the engine, each with the `cell` that it is in a list."""
-        self.write(cursor)
+    def know(self) -> None:
+        """Ask for all that was not asked for before."""
         for kind in _NAMES:
-            cursor.execute(
-                f"CREATE OR REPLACE TEMP TABLE {kind} AS SELECT id, name, {ready_cell('name')} AS cell FROM {kind}"
-            )
+            self[kind]
 
 
 class XdmodPeople:

@@ -8,22 +8,21 @@ from collections import defaultdict
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import duckdb
 
 from hierarchy.owners import Owner
-from ledger import DataError
 from reporter.attribution import Who
-from reporter.listing import lines, listing, ready_cell
+from reporter.naming import Called, Labels
 from reporter.periods import Period
 from reporter.quantities import SUMS
 from reporter.records import UNKNOWN, UsageReport
 from reporter.restriction import Names
-from reporter.session_list import FORM, condition_of
 from reporter.session_list import Chosen as Wanted
-from reporter.sessions import CLIPPED, OWNED, bounds, days_of, inserted, owned_by, queried
+from reporter.sessions import days_of, inserted, queried
 from reporter.source import Asked, Row
+from reporter.xdmod.lines import Keep, Lister, parted
 from reporter.xdmod.names import NOBODY, UNKNOWN_ID, XdmodNames, XdmodPeople
 from reporter.xdmod.query import (
     KEYS,
@@ -83,40 +82,6 @@ _CUTS = (
     " since BIGINT, until BIGINT, cut BIGINT, who BIGINT)"
 )
 
-#: What is listed, as the engine has its own sessions, with who owns them, XDMoD's id of the server, and the cells of
-#: names, which are made once for each name.
-_SESSIONS = f"""
-CREATE OR REPLACE TEMP TABLE sessions AS
-SELECT
-    servers.name AS instance, place, start_time_ts, end_time_ts, start_event_type_id, end_event_type_id, num_cores,
-    memory_mb, disk_gb, instance_state_id, accounts.name AS project, domains.name AS domain, users.name AS username,
-    flavors.name AS instance_type, hosts.name AS host, people.institution, people.name AS pi,
-    coalesce(accounts.cell, '{UNKNOWN}') AS project_cell,
-    coalesce(domains.cell, '{UNKNOWN}') AS domain_cell,
-    coalesce(users.cell, '{UNKNOWN}') AS user_cell,
-    coalesce(CASE WHEN num_cores > 0 THEN flavors.cell END, '{UNKNOWN}') AS flavor_cell,
-    coalesce(hosts.cell, '{UNKNOWN}') AS host_cell,
-    people.institution_cell, people.pi_cell
-FROM listed
-    JOIN servers ON servers.id = listed.place
-    LEFT JOIN accounts ON accounts.id = listed.account
-    LEFT JOIN domains ON domains.id = listed.domain
-    LEFT JOIN users ON users.id = listed.systemaccount
-    LEFT JOIN flavors ON flavors.id = listed.flavor
-    LEFT JOIN hosts ON hosts.id = listed.host
-    LEFT JOIN people ON people.pi = listed.pi AND people.organization = listed.organization
-"""
-
-#: Of these, what has a part in what was cut out of the period.
-_NARROWED = f"""{_SESSIONS}
-WHERE (NOT $by_user OR users.name IS NOT DISTINCT FROM $user) AND EXISTS (
-    FROM cuts
-    WHERE {{whose}}
-        AND cuts.since < greatest(least(end_time_ts, $limit), greatest(start_time_ts, $first) + 1)
-        AND cuts.until > greatest(start_time_ts, $first)
-)
-"""
-
 #: The table `sessions` of an engine, without the sessions.
 _EMPTY = """
 CREATE OR REPLACE TABLE sessions (
@@ -126,7 +91,7 @@ CREATE OR REPLACE TABLE sessions (
     host VARCHAR, project VARCHAR, username VARCHAR, domain VARCHAR
 )
 """
-_OWNER = "listed.pi || '/' || listed.organization"
+_OWNER = "listed.pi || '/' || listed.organization || '/' || listed.domain"
 _LOAD = """
 INSERT INTO main.sessions
 SELECT
@@ -143,40 +108,41 @@ FROM listed
 """
 _PROJECTS = "SELECT DISTINCT project, domain FROM sessions WHERE project IS NOT NULL ORDER BY ALL"
 
-_READY = ("project", "domain", "user", "flavor", "host")
-_CELLS = ", ".join(f"sessions.{name}_cell" for name in _READY)
-_OWNED = f"""
-SELECT owned.*, sessions.place, {_CELLS} FROM ({OWNED}) AS owned JOIN sessions ON sessions.rowid = owned.session
-"""
-_OWNED_BY_PI = f"""
-SELECT
-    clipped.*, sessions.institution, sessions.pi, sessions.place, {_CELLS}, sessions.institution_cell, sessions.pi_cell
-FROM ({CLIPPED}) AS clipped JOIN sessions ON sessions.rowid = clipped.session
-"""
-_ORDER = "place, start_time_ts, start_event_type_id, since"
 #: Of so many servers lines are made at once.
 _SERVERS_AT_ONCE = 2_000
 
 
+#: Shows projects by their names and domains, where several have one name.
+_RELABEL = """
+UPDATE main.sessions SET project = relabelled.label FROM relabelled
+WHERE sessions.project = relabelled.project AND sessions.domain = relabelled.key
+"""
+
+
 class Owned(NamedTuple):
-    """Who owns the sessions of a project that have the key `domain`."""
+    """Who owns the sessions of a project, as they call it, that have the key `domain`; and what XDMoD calls it."""
 
     project: str
     domain: str
     who: Who
+    called: Called
 
 
 class XdmodSessions:
     """What a warehouse has of one resource; `engine` is where the rest is done.
 
-    `owned` says that the sessions belong to whom XDMoD says, their PI and the PI's organization.
+    `owned` says that the sessions belong to whom XDMoD says, their PI and the PI's organization. `more` are PIs that
+    may be asked for though they have none.
     """
 
-    def __init__(self, warehouse: Warehouse, engine: Engine, resource: int, *, owned: bool) -> None:
+    def __init__(
+        self, warehouse: Warehouse, engine: Engine, resource: int, *, owned: bool, more: Names | None = None
+    ) -> None:
         self.warehouse = warehouse
         self.connection = engine.connection
         self.resource = resource
         self.owned = owned
+        self._more = more
         self.statements: list[str] = []
         self._named = XdmodNames(warehouse, resource)
         self._seen: Asked | None = None
@@ -189,15 +155,34 @@ class XdmodSessions:
 
     def names(self) -> Names:
         """Return what the sessions are called by, and where they are owned, by whom."""
-        projects, users = ({*self._named[kind].values(), UNKNOWN} for kind in ("accounts", "users"))
+        users = frozenset({*self._named["users"].values(), UNKNOWN})
         if self.people is None:
-            return Names(projects, users)
+            return Names(self._called(), users).beside((), self._more.pis if self._more else ())
         pairs = self.warehouse.ask(
             f"SELECT DISTINCT sr.principalinvestigator_person_id, {organization(self.warehouse)}"
             f" FROM modw_cloud.session_records AS sr WHERE sr.resource_id = {self.resource}"
         )
         whos = frozenset(self.people.who(int(person), int(home)) for person, home in pairs)
-        return Names(projects, users, frozenset(who.institution or UNKNOWN for who in whos), whos)
+        return Names(self._called(), users, frozenset(who.institution or UNKNOWN for who in whos), whos)
+
+    def _called(self) -> frozenset[Called]:
+        """What projects are called by, with the domain where that is told."""
+        accounts, domains = self._named["accounts"], self._named["domains"]
+        found: set[Called] = {(None, None)}
+        if self._told_apart:
+            pairs = self.warehouse.ask(
+                f"SELECT DISTINCT COALESCE(account_id, {UNKNOWN_ID}), COALESCE(domain_id, {UNKNOWN_ID})"
+                f" FROM modw_cloud.session_records WHERE resource_id = {self.resource}"
+            )
+            found |= {(accounts.get(int(account)), domains.get(int(domain))) for account, domain in pairs}
+        alone = next(iter(domains.values()), None)
+        there = {name for name, _ in found}
+        return frozenset(found | {(name, alone) for name in accounts.values() if name not in there})
+
+    @property
+    def _told_apart(self) -> bool:
+        """Whether two projects may have one name, in different domains."""
+        return len({*self._named["domains"].values()}) > 1
 
     def see(self, cursor: duckdb.DuckDBPyConnection, asked: Asked) -> None:
         """Sum up in the warehouse what touches the period; then say whose it is, and leave what was chosen."""
@@ -265,17 +250,23 @@ class XdmodSessions:
     def _lines(
         self, resource: str, period: Period, owners: Sequence[Owner], wanted: Wanted, narrowed: Asked | None
     ) -> Iterator[str]:
-        condition, values = condition_of(wanted)
-        relation = f"SELECT * FROM ({_OWNED_BY_PI if self.owned else _OWNED}) WHERE {condition}"
-        query = listing(FORM, relation, _ORDER, (*_READY, *(("institution", "pi") if self.owned else ())))
-        sessions, user = _SESSIONS, dict[str, Any]()
-        if narrowed:
-            whose = " AND ".join(f"cuts.{key} = listed.{key}" for key in self._told(narrowed))
-            sessions, user = _NARROWED.format(whose=whose), bounds(period) | _user(narrowed)
-        with queried(), self.connection.cursor() as cursor, closing(self._blocks(cursor, period, owners)) as blocks:
-            for _ in blocks:
-                cursor.execute(sessions, user)
-                yield from lines(cursor, FORM, query, {**values, **bounds(period), "resource": resource})
+        keep = self._kept(narrowed) if narrowed else None
+        lister = Lister(self._named, self.people, owners, resource, period, wanted, keep)
+        with queried(), closing(self._servers(period)) as blocks:
+            yield from map(lister.block, blocks)
+
+    def _kept(self, narrowed: Asked) -> Keep:
+        """When sessions have a part in what was cut out of the period, by what they are told apart by."""
+        told, spans = self._told(narrowed), defaultdict[tuple[int, ...], list[tuple[int, int]]](list)
+        query = f"SELECT {', '.join(told)}, since, until FROM cuts ORDER BY ALL"
+        for *key, since, until in self.connection.execute(query).fetchall():
+            spans[tuple(key)].append((since, until))
+        user = narrowed.chosen.user
+
+        def keep(ids: Mapping[str, int], whose: str | None) -> Sequence[tuple[int, int]] | None:
+            return spans.get(tuple(ids[name] for name in told)) if user in (None, (whose,)) else None
+
+        return keep
 
     def load(self, period: Period) -> list[Owned]:
         """Fill the engine with the sessions that touch a period, as one that has rebuilt them from events has them.
@@ -284,28 +275,39 @@ class XdmodSessions:
         belong, their domain is the key of that, and who these are with each project is returned.
         """
         self.connection.execute(_EMPTY)
-        with queried(), self.connection.cursor() as cursor, closing(self._blocks(cursor, period, ())) as blocks:
-            for _ in blocks:
+        with queried(), self.connection.cursor() as cursor, closing(self._servers(period)) as blocks:
+            self._named.write(cursor)
+            for block in blocks:
+                _read_listed(cursor, block)
                 cursor.execute(_LOAD.format(domain=_OWNER if self.owned else "domains.name"))
         if not self.owned or self.people is None:
             return []
-        found = self.connection.execute(_PROJECTS).fetchall()
-        return [Owned(project, key, self.people.who(*map(int, key.split("/")))) for project, key in found]
+        found = []
+        for project, key in self.connection.execute(_PROJECTS).fetchall():
+            person, organization, domain = map(int, key.split("/"))
+            called = project, self._domain(domain)
+            found.append(Owned(project, key, self.people.who(person, organization), called))
+        return self._relabelled(found)
 
-    def _blocks(
-        self, cursor: duckdb.DuckDBPyConnection, period: Period, owners: Sequence[Owner]
-    ) -> Generator[None, None, None]:
-        """Read some servers' sessions after the others: makes `listed` and all that it refers to, again and again."""
+    def _relabelled(self, found: list[Owned]) -> list[Owned]:
+        """Show the sessions' projects with their domains, where several have one name."""
+        labels = Labels.of(one.called for one in found)
+        shown = [one._replace(project=labels.label(one.called) or one.project) for one in found]
+        rows = [(one.called[0], one.domain, one.project) for one in shown if one.project != one.called[0]]
+        if rows:
+            with queried(), self.connection.cursor() as cursor:
+                cursor.execute("CREATE OR REPLACE TEMP TABLE relabelled (project VARCHAR, key VARCHAR, label VARCHAR)")
+                inserted(cursor, "relabelled", rows)
+                cursor.execute(_RELABEL)
+        return shown
+
+    def _servers(self, period: Period) -> Generator[list[str], None, None]:
+        """The sessions of some servers after the others; all that names are needed for is asked before."""
         # Nothing more can be asked once the sessions are being sent.
-        self._named.write_cells(cursor)
-        people = self.people
-        owned_by(self.connection, owners)
+        self._named.know()
         statement = listing_statement(self._whole(period))
         self.statements.append(statement)
-        with closing(ahead(self.warehouse.texts(statement, _SERVERS_AT_ONCE))) as blocks:
-            for block in blocks:
-                _read_listed(cursor, block, people)
-                yield
+        yield from ahead(self.warehouse.texts(statement, _SERVERS_AT_ONCE))
 
     def _whole(self, period: Period) -> Plan:
         """All sessions that touch a period, with whose they are."""
@@ -315,10 +317,11 @@ class XdmodSessions:
     def _told(self, asked: Asked) -> tuple[str, ...]:
         """By what the sessions have to be told apart."""
         chosen = asked.chosen
+        domain = ("domain",) if asked.whose.by_domain or self._told_apart else ()
         whose = not asked.by or {"institution", "PI"} & {*asked.by} or chosen.institution or chosen.pis is not None
         if self.owned:
-            return ("account", "pi", "organization") if whose else ("account",)
-        return ("account", "domain") if asked.whose.by_domain else ("account",)
+            return ("account", *domain, "pi", "organization") if whose else ("account", *domain)
+        return ("account", *domain)
 
     def _plan(self, asked: Asked) -> Plan:
         """Where the sessions of each project have to be cut, whatever domain they are in."""
@@ -326,7 +329,8 @@ class XdmodSessions:
         if self.owned:
             return plan
         whose, cuts = asked.whose.again(), defaultdict[tuple[int, ...], list[int]](list)
-        domains = [None, *(sorted({*self._named["domains"].values()}) if whose.by_domain else ())]
+        by_domain = whose.by_domain or asked.chosen.domain is not None
+        domains = [None, *(sorted({*self._named["domains"].values()}) if by_domain else ())]
         for account in (UNKNOWN_ID, *self._named["accounts"]):
             name = self._named["accounts"].get(account)
             edges = {edge for one in domains for stretch in whose.stretches((name, one)) for edge in stretch[:2]}
@@ -338,12 +342,12 @@ class XdmodSessions:
     def _cut_up(self, cursor: duckdb.DuckDBPyConnection, asked: Asked) -> None:
         """Say for whom what was summed up counts: makes the table `cuts`."""
         cursor.execute(_CUTS)
-        rows = []
-        for key in cursor.execute(f"SELECT DISTINCT {', '.join(KEYS)} FROM summed ORDER BY ALL").fetchall():
-            account, domain, *whose = key
-            called = self._named["accounts"].get(account), self._domain(domain)
-            known = self._who(*whose)
-            rows += [(*key, called[0], *stretch) for stretch in asked.whose.stretches(called, known)]
+        keys = cursor.execute(f"SELECT DISTINCT {', '.join(KEYS)} FROM summed ORDER BY ALL").fetchall()
+        called = [(self._named["accounts"].get(account), self._domain(domain)) for account, domain, *_ in keys]
+        labels, rows = Labels.of(called), []
+        for key, one in zip(keys, called, strict=True):
+            known = self._who(*key[2:])
+            rows += [(*key, labels.label(one), *stretch) for stretch in asked.whose.stretches(one, known)]
         inserted(cursor, "cuts", rows)
 
     def _domain(self, domain: int) -> str | None:
@@ -361,32 +365,12 @@ class XdmodSessions:
         read_texts(cursor, table, columns, self.warehouse.texts(statement))
 
 
-def _read_listed(cursor: duckdb.DuckDBPyConnection, block: Sequence[str], people: XdmodPeople | None) -> None:
-    """Read the sessions of some servers, and who owns them: makes the tables `listed`, `servers` and `people`."""
-    found = [_server(said) for said in block]
-    read_texts(cursor, "listed", _LISTED, [(lines for _, _, lines in found)])
+def _read_listed(cursor: duckdb.DuckDBPyConnection, block: Sequence[str]) -> None:
+    """Read the sessions of some servers: makes the tables `listed` and `servers`."""
+    found = [parted(said) for said in block]
+    read_texts(cursor, "listed", _LISTED, [["\n".join(sessions) for _, _, sessions in found]])
     cursor.execute("CREATE OR REPLACE TEMP TABLE servers (id BIGINT, name VARCHAR)")
     inserted(cursor, "servers", [(key, name) for key, name, _ in found])
-    cursor.execute(
-        "CREATE OR REPLACE TEMP TABLE named (pi BIGINT, organization BIGINT, institution VARCHAR, name VARCHAR)"
-    )
-    if people:
-        pairs = cursor.execute("SELECT DISTINCT pi, organization FROM listed").fetchall()
-        inserted(cursor, "named", [(*pair, *people.who(*pair)[:2]) for pair in pairs])
-    cells = f"{ready_cell('institution')} AS institution_cell, {ready_cell('name')} AS pi_cell"
-    cursor.execute(f"CREATE OR REPLACE TEMP TABLE people AS SELECT *, {cells} FROM named")
-
-
-def _server(said: str) -> tuple[int, str, str]:
-    """The id of a server, its name, its lines. Raises DataError where the database has cut off what was too long."""
-    count, key, length, rest = said.split(",", 3)
-    name, lines = rest[: int(length)], rest[int(length) :]
-    if lines.count("\n") < int(count) - 1:
-        raise DataError(
-            f"The server {name} has {int(count):,} sessions in the period, more than the database sends at once."
-            " Set its max_allowed_packet higher, or name a shorter period."
-        )
-    return int(key), name, lines
 
 
 def _user(asked: Asked) -> dict[str, bool | str | None]:

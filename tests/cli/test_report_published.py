@@ -215,3 +215,11 @@ def test_a_record_that_is_broken(desk: Desk) -> None:
     code, said = desk.verify(record)
     assert code == 1
     assert "report.json is no record of a published report" in said
+
+
+def test_ids_are_not_broken(desk: Desk) -> None:
+    """However long they are, they can be copied from the list."""
+    desk.read_up_to(-1)
+    desk.publish("usage", "--institution", "Northern University", "--user", "amara")
+    (one,) = desk.published.iterdir()
+    assert f"demo-cloud/{one.name}" in call(desk.site, "report", "published").stdout

@@ -346,3 +346,22 @@ def test_a_pi(owned: Billed) -> None:
     assert found["report"]["total"] == usage["total"]
     assert seconds_of(found["lines"])["active"] == usage["total"]["active"] > 0
     assert found["log"]
+
+
+def in_front(file: Path) -> str:
+    """What a statement has before the lines of its servers."""
+    text = subprocess.run(["pdftotext", "-layout", str(file), "-"], capture_output=True, text=True, check=True).stdout
+    return text.partition("Servers, line by line")[0].rpartition("\nServers\n")[2]
+
+
+def test_servers_are_named_with_their_project(owned: Billed) -> None:
+    """Where a statement has several; where there is one, that need not be said at each."""
+
+    def servers(*words: str) -> str:
+        (file,) = (Path(name) for name in owned.stated(*words)["files"] if name.endswith(".pdf"))
+        return in_front(file)
+
+    one, several = servers("--project", "galaxy-formation"), servers("--pi", "Amara Okafor")
+    assert "›" not in one
+    assert one.count("\n") > 2
+    assert ("›" in several) == (len({row["path"] for row in owned.stated("--pi", "Amara Okafor")["lines"]}) > 1)

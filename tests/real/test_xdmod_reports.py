@@ -270,6 +270,58 @@ def test_servers_are_counted_once(blank: MariaDB, by: tuple[By, ...], domains: b
     assert (ours.total.servers, ours.total.sessions) == (5, 8)
 
 
+def named_alike() -> list[Session]:
+    """Servers of two projects of one name in different domains, and of another one."""
+    return [
+        one_session("a", "physics", "one", 0),
+        one_session("b", "physics", "two", 0),
+        one_session("c", "biology", "one", 0),
+    ]
+
+
+@pytest.mark.parametrize("by", [(), ("project",)])
+def test_projects_of_one_name(blank: MariaDB, by: tuple[By, ...]) -> None:
+    """They are told apart by their domains, as of events, and each can be asked for."""
+    record(blank, named_alike())
+    with Engine(threads=1) as engine, opened(blank) as source:
+        for only in (Only(), Only(project="physics@two"), Only(project="biology")):
+            put(engine, named_alike())
+            ours = usage_report(source, OCTOBERS[0], only=only, by=by)
+            assert ours == usage_report(engine, OCTOBERS[0], only=only, by=by)
+            names = {"physics@two": ["physics (two)"], "biology": ["biology"]}
+            whole = ["biology", "physics (one)", "physics (two)"]
+            assert [group.name for group in ours.projects] == names.get(only.project or "", whole)
+        with pytest.raises(ConfigurationError, match="Name one as: physics@one; physics@two"):
+            usage_report(source, OCTOBERS[0], only=Only(project="physics"), by=by)
+
+
+def test_projects_of_one_name_that_xdmod_gives_to_a_pi(blank: MariaDB, tmp_path: Path) -> None:
+    """Also their charges and statements tell them apart, where XDMoD alone knows whose they are."""
+    record(blank, named_alike())
+    card = tmp_path / "card.toml"
+    card.write_text(CARD.format(hours="ceil_total"))
+    words = ("--month", "2026-10", "--xdmod", blank.url(""), "--json", "--rates", str(card))
+
+    def told(what: str, *more: str) -> list[Any]:
+        done = call_at(tmp_path, "report", what, *words, *more, "--output", str(tmp_path / "out"))
+        assert done.returncode == 0, done.stderr
+        return list(msgspec.json.decode(done.stdout))
+
+    (whole,), (part,) = told("usage"), told("usage", "--project", "physics@two")
+    costs = {line["project"]: line["cost"] for line in whole["report"]["charges"]["lines"]}
+    assert list(costs) == ["biology", "physics (one)", "physics (two)"]
+    assert [group["name"] for group in part["report"]["projects"]] == ["physics (two)"]
+    assert part["report"]["charges"]["total"] == costs["physics (two)"]
+    subjects = [one["subject"] for one in told("statement", "--all")]
+    assert subjects == ["project biology", "project physics (one)", "project physics (two)"]
+    (asked,) = told("statement", "--project", "physics@two")
+    assert {line["instance"] for line in asked["lines"]} == {"b"}
+    assert asked["report"]["charges"]["total"] == costs["physics (two)"]
+    refused = call_at(tmp_path, "report", "statement", *words, "--project", "physics", "--output", str(tmp_path / "no"))
+    assert (refused.returncode, refused.stdout) == (2, "[]\n" if refused.stdout else "")
+    assert "Name one as: physics@one; physics@two" in refused.stderr
+
+
 # The commands
 
 
