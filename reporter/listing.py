@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from io import StringIO
 from typing import Any, NamedTuple
 
@@ -13,7 +13,7 @@ import schemas
 from reporter.csvs import GUARDED, unfit
 from reporter.records import UNKNOWN
 
-__all__ = ["Form", "heading", "lines", "listing", "ready_cell"]
+__all__ = ["Form", "heading", "lines", "listing"]
 
 _ROWS_AT_ONCE = 10_000
 #: What a cell must be quoted for, as a regular expression.
@@ -39,20 +39,15 @@ def heading(form: Form) -> str:
     return ",".join(schemas.load(form.schema)["properties"]) + "\r\n"
 
 
-def listing(form: Form, relation: str, order: str, ready: Collection[str] = ()) -> str:
-    """Return the SQL of the lines of a relation in an order, and of each whether it is as the schema has it.
-
-    Of the texts that are `ready` the relation has what `ready_cell` makes of them, as `NAME_cell`.
-    """
+def listing(form: Form, relation: str, order: str) -> str:
+    """Return the SQL of the lines of a relation in an order, and of each whether it is as the schema has it."""
     columns: dict[str, Any] = schemas.load(form.schema)["properties"]
-    made = [name for name in columns if name not in ready]
-    cells = ", ".join(f"{_cell(form, name)} AS {_named(name)}" for name in made)
-    fits = " AND ".join(_all_fit(form, {name: columns[name] for name in made}))
+    cells = ", ".join(f"{_cell(form, name)} AS {_named(name)}" for name in columns)
+    fits = " AND ".join(_all_fit(form, columns))
     plain = ", ".join(map(_named, columns))
-    texts = [name for name in made if name in form.texts]
-    quoted = ", ".join(_quoted(_named(name)) if name in texts else _named(name) for name in columns)
+    quoted = ", ".join(_quoted(_named(name)) if name in form.texts else _named(name) for name in columns)
     # Few lines have anything to be quoted, and to look for it cell by cell takes long.
-    odd = f"regexp_matches(concat({', '.join(map(_named, texts))}), {_ODD})"
+    odd = f"regexp_matches(concat({', '.join(map(_named, form.texts))}), {_ODD})"
     return f"""
 SELECT line || chr(13) || chr(10), fits FROM (
     SELECT *, {fits} AS fits, CASE WHEN {odd} THEN concat_ws(',', {quoted}) ELSE concat_ws(',', {plain}) END AS line
@@ -60,11 +55,6 @@ SELECT line || chr(13) || chr(10), fits FROM (
 )
 ORDER BY {order}
 """
-
-
-def ready_cell(value: str) -> str:
-    """Return the SQL of a text as it stands in a line, guarded and quoted; such a cell fits any text of a schema."""
-    return _quoted(f"({_guarded(value)})")
 
 
 def lines(cursor: duckdb.DuckDBPyConnection, form: Form, statement: str, values: Mapping[str, Any]) -> Iterator[str]:
