@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
-from typing import Any, TextIO, TypeVar
+from typing import Any, TextIO, TypeVar, cast
 
 import click
 
@@ -17,7 +17,7 @@ from reporter import Period
 from reporter.files import write_together
 from reporter.periods import zone_named
 
-__all__ = ["deliver", "output_option", "period_of", "period_options", "warn_of_what_is_missing", "xdmod_option"]
+__all__ = ["deliver", "output_option", "period_options", "warn_of_what_is_missing", "xdmod_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,14 +46,21 @@ xdmod_option = click.option(
 
 
 def period_options(command: F) -> F:
-    """Give a command the options that `period_of` takes."""
+    """Give a command the options that name a period, as its parameter `period`: the last whole month, if none is named.
+
+    Raises UsageError where two are.
+    """
+
+    @wraps(command)
+    def asked(*words: Any, month: str | None, first: str | None, last: str | None, zone: str, **others: Any) -> Any:
+        return command(*words, period=_period(month, first, last, zone), **others)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        asked = option(asked)
+    return cast(F, asked)
 
 
-def period_of(month: str | None, first: str | None, last: str | None, zone: str) -> Period:
-    """Return the period that is asked for, or the last month that is over. Raises UsageError where it is two."""
+def _period(month: str | None, first: str | None, last: str | None, zone: str) -> Period:
     if first is None and last is None:
         return Period.last_month(zone_named(zone)) if month is None else Period.month(month, zone_named(zone))
     if month is None and first is not None and last is not None:

@@ -1,6 +1,6 @@
 """`xdmod-cloud export`: write the files that xdmod-shredder reads."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
@@ -8,10 +8,10 @@ from cli.hypervisors import hypervisors
 from cli.jobs import openshift
 from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
+from cli.windows import window_of
 from collectors.openstack import OpenStackSource
 from exporters.openstack import Exported, Grid
 from exporters.openstack.scribe import horizon_of
-from ledger.times import EPOCH
 from operations.export import event_files, export_openstack
 
 __all__ = ["export"]
@@ -56,7 +56,7 @@ def openstack(
 
     Without --from and --to: what the ledger has learned since the last export, whatever its time.
     """
-    window, grid = _window(start, end), Grid(heartbeats) if heartbeats else None
+    window, grid = window_of(start, end), Grid(heartbeats) if heartbeats else None
     results: list[dict[str, object]] = []
 
     def one(state: Opened, settings: OpenStackSource) -> int:
@@ -83,16 +83,6 @@ def openstack(
     if as_json:
         print_json(results)
     return code
-
-
-def _window(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime] | None:
-    if start is None and end is None:
-        return None
-    if start is None or end is None or start >= end:
-        raise click.UsageError("--from and --to go together, and --from comes first.")
-    if start.replace(tzinfo=UTC) < EPOCH:
-        raise click.UsageError("--from lies before 1970, where time begins for XDMoD. Name a later time.")
-    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
 
 
 def _nothing(state: Opened, settings: OpenStackSource, window: tuple[datetime, datetime] | None) -> str | None:

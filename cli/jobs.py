@@ -1,14 +1,14 @@
 """`xdmod-cloud export openshift`: write the jobs that pods are to XDMoD."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import click
 
 from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, act_on, opened, sources_argument
+from cli.windows import window_of
 from collectors.openshift import OpenShiftSource
 from exporters.openshift import ExportedJobs
-from ledger.times import EPOCH
 from operations.export import export_openshift, job_files
 
 __all__ = ["openshift"]
@@ -37,7 +37,7 @@ def openshift(
 
     Without --from and --to: the days that were not written yet. What a day has told stays, whatever is learned later.
     """
-    window = _window(start, end)
+    window = window_of(start, end)
     results: list[dict[str, object]] = []
 
     def one(state: Opened, settings: OpenShiftSource) -> int:
@@ -63,16 +63,6 @@ def openshift(
     if as_json:
         print_json(results)
     return code
-
-
-def _window(start: datetime | None, end: datetime | None) -> tuple[datetime, datetime] | None:
-    if start is None and end is None:
-        return None
-    if start is None or end is None or start >= end:
-        raise click.UsageError("--from and --to go together, and --from comes first.")
-    if start.replace(tzinfo=UTC) < EPOCH:
-        raise click.UsageError("--from lies before 1970, where time begins for XDMoD. Name a later day.")
-    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
 
 
 def _result(done: ExportedJobs) -> dict[str, object]:

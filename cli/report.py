@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options, xdmod_option
+from cli.auditing import period_options, xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.rates import cards_of, rates_option
 from cli.report_log import log
@@ -20,7 +20,7 @@ from operations.reports.published import publish_usage
 from operations.reports.rates import rates_of
 from operations.reports.usage import Reported, report_usage
 from operations.reports.xdmod import Estate, report_xdmod_usage, resources
-from reporter import By, Only, notes, usage_table
+from reporter import By, Only, Period, notes, usage_table
 from reporter import divisions as divisions_of
 from reporter.charges.tables import charge_notes, charge_tables
 from reporter.xdmod.warehouse import Warehouse
@@ -85,10 +85,7 @@ _DIVISIONS: dict[str, tuple[By, ...]] = {
 def usage(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     url: str | None,
     divisions: tuple[str, ...],
     directory: Path,
@@ -109,7 +106,7 @@ def usage(
     With --xdmod the sessions are those that an XDMoD has recorded, and NAMES are its resources, or clouds of the
     configuration; it needs no configuration, but takes from it whose the projects are.
     """
-    period, only = period_of(month, first, last, zone), Only(institution, project, user, pi)
+    only = Only(institution, project, user, pi)
     if rates and divisions:
         raise click.UsageError("Charges are of a whole report: leave out --rates, or --by.")
     by = tuple(dict.fromkeys(one for name in divisions for one in _DIVISIONS[name]))

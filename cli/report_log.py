@@ -8,10 +8,11 @@ from typing import TextIO
 
 import click
 
-from cli.auditing import deliver, output_option, period_of, period_options, warn_of_what_is_missing
+from cli.auditing import deliver, output_option, period_options, warn_of_what_is_missing
 from cli.output import warn
 from cli.sources import Context, opened, sources_argument
 from operations.reports.transactions import Wanted, transactions
+from reporter import Period
 from reporter.csvs import write_rows
 from reporter.periods import zone_named
 from reporter.transactions import HEADING, Transaction, log_lines, log_rows
@@ -31,10 +32,7 @@ __all__ = ["log"]
 def log(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     project: str | None,
     user: str | None,
     instance: str | None,
@@ -46,7 +44,6 @@ def log(
     Who did what to which server of which project, in plain words, also what failed or changed nothing that is counted.
     Names are those of the time of the action.
     """
-    period = period_of(month, first, last, zone)
     state = opened(context)
     sources = state.configuration.chosen(names)
     with transactions(state.ledger, sources, period, Wanted(project, user, instance)) as found:
@@ -55,7 +52,7 @@ def log(
         if one is None:
             warn(f"Nothing was done in {period.name} that is in the ledger.")
         whole = chain([one] if one else [], found)
-        deliver(output, lambda file: _write(file, whole, form, zone_named(zone)))
+        deliver(output, lambda file: _write(file, whole, form, zone_named(period.zone)))
 
 
 def _write(file: TextIO, found: Iterable[Transaction], form: str, zone: tzinfo) -> None:

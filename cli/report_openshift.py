@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options
+from cli.auditing import period_options
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, act_on, opened, sources_argument
 from collectors.openshift import OpenShiftSource
 from operations.reports.clusters import report_cluster
 from operations.reports.rates import rates_of, read_cards
+from reporter import Period
 from reporter.clusters.tables import cluster_notes, cluster_tables
 
 __all__ = ["openshift"]
@@ -39,10 +40,7 @@ __all__ = ["openshift"]
 def openshift(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     files: tuple[Path, ...],
     directory: Path,
     as_json: bool,
@@ -51,7 +49,6 @@ def openshift(
 
     Writes pods and sums as CSV and, with a rate card, what they come to in service units: as an invoice, and by class.
     """
-    period = period_of(month, first, last, zone)
     state = opened(context)
     cards = read_cards(files or state.configuration.rates)
     results: list[dict[str, object]] = []

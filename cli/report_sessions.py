@@ -9,7 +9,6 @@ import click
 from cli.auditing import (
     deliver,
     output_option,
-    period_of,
     period_options,
     warn_of_what_is_missing,
     xdmod_option,
@@ -41,10 +40,7 @@ __all__ = ["sessions"]
 def sessions(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     url: str | None,
     jobs: bool,
     project: str | None,
@@ -59,7 +55,7 @@ def sessions(
 
     With --xdmod they are those that an XDMoD has recorded, and NAMES are its resources, or clouds of the configuration.
     """
-    period, wanted = period_of(month, first, last, zone), WantedSessions(project, user, institution)
+    wanted = WantedSessions(project, user, institution)
     if url is not None:
         with Warehouse.open(url) as warehouse:
             _deliver(output, *_of_xdmod(warehouse, context, names, period, wanted, jobs=jobs))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options, warn_of_what_is_missing, xdmod_option
+from cli.auditing import period_options, warn_of_what_is_missing, xdmod_option
 from cli.output import json_option, print_table
 from cli.rates import cards_of, rates_option
 from cli.report_published import publish_option, say_published
@@ -17,6 +17,7 @@ from operations.reports.rates import rates_of
 from operations.reports.statements import Delivered, WantedStatements, statements
 from operations.reports.xdmod import Estate, resources
 from operations.reports.xdmod_statement import xdmod_statements
+from reporter import Period
 from reporter.charges.reckoning import Rates
 from reporter.statements.tables import statement_json, statement_notes, statement_tables
 from reporter.xdmod.warehouse import Warehouse
@@ -46,10 +47,7 @@ __all__ = ["statement"]
 def statement(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     url: str | None,
     project: str | None,
     pi: str | None,
@@ -69,7 +67,7 @@ def statement(
     """
     if (project is not None) + (pi is not None) + everyone != 1:
         raise click.UsageError("Name whose statement it is: --project, --pi, or --all.")
-    period, wanted = period_of(month, first, last, zone), WantedStatements(project, pi)
+    wanted = WantedStatements(project, pi)
     printed = 0
 
     def show(source: str, made: Iterator[Delivered], card: Rates | None) -> None:

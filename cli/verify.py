@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cli.auditing import period_of, period_options, xdmod_option
+from cli.auditing import period_options, xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
@@ -17,6 +17,7 @@ from operations.verification.reports import VerifiedReports, as_document, verify
 from operations.verification.xdmod import Unlike, verify_xdmod
 from operations.xdmod.database import needed_url
 from operations.xdmod.folders import handed_on
+from reporter import Period
 
 __all__ = ["verify"]
 
@@ -153,10 +154,7 @@ def xdmod(
 def reports(
     context: Context,
     names: tuple[str, ...],
-    month: str | None,
-    first: str | None,
-    last: str | None,
-    zone: str,
+    period: Period,
     folders: tuple[Path, ...],
     cadence: int,
     drop: float,
@@ -166,7 +164,7 @@ def reports(
 
     Warnings, which make no sum wrong, are told and change nothing. What is checked is in docs/verify.md.
     """
-    period, limits = period_of(month, first, last, zone), Limits(timedelta(minutes=cadence), drop)
+    limits = Limits(timedelta(minutes=cadence), drop)
     results: list[VerifiedReports] = []
 
     def one(state: Opened, settings: OpenStackSource) -> int:

@@ -68,7 +68,8 @@ class Material(NamedTuple):
 
     `told` is the ledger that knows what its servers were called and what was done to them; None where none does. With
     `labels` the sessions have, instead of a domain, a key of who owns them, and their projects are shown by these;
-    `called` is what the cloud calls those that it calls otherwise. `names` are users and PIs that may be asked for beside those of the sessions.
+    `called` is what the cloud calls those that it calls otherwise. `names` are users and PIs that may be asked for
+    beside those of the sessions.
     """
 
     engine: Engine

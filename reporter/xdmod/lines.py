@@ -5,7 +5,9 @@ All that a session shares with others, names and sizes, is looked up, made safe 
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
 from typing import NamedTuple
 
 import jsonschema_rs
@@ -30,34 +32,44 @@ _DAY = 86_400
 #: So many kinds of sessions are remembered with what they say.
 _REMEMBERED = 50_000
 
-#: The columns of a session behind its own times and event types, in their order: numbers, or ids of names.
+#: The columns of a session behind its own times, in their order: numbers, or ids of names.
 _SHARED = (
-    *("flavor", "num_cores", "memory_mb", "disk_gb", "host"),
+    *("start_event_type", "end_event_type", "flavor", "num_cores", "memory_mb", "disk_gb", "host"),
     *("account", "domain", "pi", "organization", "systemaccount", "state"),
 )
 
+#: The cells between the server and the times of a line, and those behind the times.
+_BEFORE = ("project", "user", "domain", "resource", "institution", "pi", "state")
+_AFTER = ("flavor", "cores", "memory_mb", "disk_gb", "host", "start_event_type_id", "end_event_type_id")
+#: So many names and numbers are remembered as cells.
+_CELLS = 100_000
+
 
 class _Stretch(NamedTuple):
-    """For whom the sessions of a project count within `[since, until)`, in seconds since 1970; `cells` names them."""
+    """For whom the sessions of a project count within `[since, until)`, in seconds since 1970."""
 
     since: int
     until: int
-    institution: str | None
-    cells: str
+    who: tuple[str | None, str | None]
 
 
-class _Shared(NamedTuple):
-    """What sessions have in common that differ in their times and event types alone.
+class _Kind(NamedTuple):
+    """What sessions have in common that differ in their times alone.
 
-    `parts` are `[since, until)` of those for whom they count, each with the cells between the server and the times;
-    `after` are the cells between the times and the types. `cores` is what seconds are multiplied with: 0 where they are
-    not active, None where the size is not known.
+    `parts` are `[since, until)` of those for whom they count, each with the cells between server and times; `after`
+    are those behind the times. `cores` is what seconds are multiplied with: 0 where they are not active, None where the
+    size is not known. Only what overlaps `keep` is listed.
     """
 
     parts: Sequence[tuple[int, int, str]]
     after: str
     cores: int | None
     keep: Sequence[tuple[int, int]] | None
+
+
+#: A kind, and before it what all of a line but its times comes from where a session lies within `[low, high]`, which
+#: is one part: `low`, `high`, its cells, `after`, `cores`. A bare tuple, for that is taken apart fastest.
+_Known = tuple[int, int, str, str, int | None, _Kind]
 
 
 #: When, in seconds since 1970, the sessions of such ids are listed, whatever else is asked for; the user's is the last.
@@ -68,17 +80,17 @@ class _Days(dict[int, str]):
     """The dates of days since 1970."""
 
     def __missing__(self, day: int) -> str:
-        self[day] = date = str((EPOCH.date()).fromordinal(EPOCH.toordinal() + day))
-        return date
+        self[day] = said = str(date.fromordinal(_EPOCH + day))
+        return said
 
 
+_EPOCH = EPOCH.toordinal()
 _DATES = _Days()
 _CLOCK = [f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z" for second in range(_DAY)]
 
 
 def _time(second: int) -> str:
-    day, rest = divmod(second, _DAY)
-    return _DATES[day] + _CLOCK[rest]
+    return _DATES[second // _DAY] + _CLOCK[second % _DAY]
 
 
 class Lister:
@@ -96,14 +108,14 @@ class Lister:
     ) -> None:
         self._names, self._people, self._resource, self._chosen, self._keep = names, people, resource, chosen, keep
         self._first, self._limit = period.seconds
-        self._cells: dict[str | None, str] = {}
-        self._shared: dict[str, _Shared | None] = {}
+        self._kinds: dict[str, _Known | None] = {}
         self._owned: dict[tuple[str, str | None], list[_Stretch]] = defaultdict(list)
         for one in owners:
             domain = fitted(one.label.domain, DOMAIN_WIDTH) if one.label.domain else None
             since, until = int(one.since.timestamp()), int(one.until.timestamp())
-            stretch = _Stretch(since, until, one.institution, self._cells_of(one.institution, one.pi))
-            self._owned[fitted(one.label.name, PROJECT_WIDTH), domain].append(stretch)
+            self._owned[fitted(one.label.name, PROJECT_WIDTH), domain].append(
+                _Stretch(since, until, (one.institution, one.pi))
+            )
         for stretches in self._owned.values():
             stretches.sort(key=lambda stretch: stretch.since)
 
@@ -112,53 +124,68 @@ class Lister:
         lines: list[str] = []
         for said in servers:
             _, name, sessions = parted(said)
-            # As good as always they are in order, which takes less to see than to bring about.
-            starts = [one[:10] for one in sessions]
-            if starts != sorted(set(starts)):
-                sessions.sort(key=_place)
-            self._add(_checked(cell(name), _INSTANCE), sessions, lines)
+            instance, above = _made("instance", name), len(lines)
+            if not self._add(instance, sessions, lines):
+                # As good as always they are in order, which takes less to see than to bring about.
+                del lines[above:]
+                self._add(instance, sorted(sessions, key=_place), lines)
         return "".join(lines)
 
-    def _add(self, instance: str, sessions: Iterable[str], lines: list[str]) -> None:
-        """Add the lines of one server, several for a session whose project got another owner meanwhile."""
-        first, limit, shared = self._first, self._limit, self._shared
+    def _add(self, instance: str, sessions: Iterable[str], lines: list[str]) -> bool:
+        """Add the lines of one server, and return whether each session began later than the one before."""
+        kinds, dates, clock, in_order, earlier = self._kinds, _DATES, _CLOCK, True, -1
         for session in sessions:
-            began, ended, start_type, end_type, _, rest = session.split(",", 5)
-            known = shared[rest] if rest in shared else self._remembered(rest)
+            began, ended, rest = session.split(",", 2)
+            try:
+                known = kinds[rest]
+            except KeyError:
+                known = self._remembered(rest)
+            start, end = int(began), int(ended)
+            if start <= earlier:
+                in_order = False
+            earlier = start
             if known is None:
                 continue
-            parts, after, cores, keep = known
-            start, end = int(began), int(ended)
-            since, until = start if start > first else first, end if end < limit else limit
-            if keep is not None and not _overlap(keep, since, until):
-                continue
-            begin, finish = _time(start), _time(end)
-            if end < start:
-                raise _backwards(instance, begin, finish)
-            for low, high, before in parts:
-                if low > since or high < until:
-                    if low >= max(until, since + 1) or high <= since:
-                        continue
-                    counted = max(since, low), min(until, high)
-                else:
-                    counted = since, until
-                seconds = counted[1] - counted[0]
-                counted_from = begin if counted[0] == start else _time(counted[0])
-                counted_to = finish if counted[1] == end else _time(counted[1])
-                core = UNKNOWN if cores is None else seconds * cores
-                lines.append(
-                    f"{instance},{before},{begin},{finish},{end - start},{counted_from},{counted_to},{seconds},{core},"
-                    f"{after},{start_type},{end_type}\r\n"
+            low, high, before, after, cores, kind = known
+            if low <= start <= end <= high:
+                # This is what nearly all sessions are, and hence written out: a call more is felt.
+                seconds = end - start
+                span = f"{dates[start // _DAY]}{clock[start % _DAY]},{dates[end // _DAY]}{clock[end % _DAY]},{seconds},"
+                lines.append(f"{instance}{before}{span}{span}{UNKNOWN if cores is None else seconds * cores}{after}")
+            else:
+                lines += self._parts(instance, start, end, kind)
+        return in_order
+
+    def _parts(self, instance: str, start: int, end: int, kind: _Kind) -> Iterator[str]:
+        """Yield the lines of a session that reaches beyond the period, or belonged to several: one for each owner."""
+        begin, finish = _time(start), _time(end)
+        since, until = max(start, self._first), min(end, self._limit)
+        if kind.keep is not None and not _overlap(kind.keep, since, until):
+            return
+        if end < start:
+            raise _backwards(instance, begin, finish)
+        for low, high, before in kind.parts:
+            if low < max(until, since + 1) and high > since:
+                counted_from, counted_to = max(since, low), min(until, high)
+                seconds = counted_to - counted_from
+                core = UNKNOWN if kind.cores is None else seconds * kind.cores
+                yield (
+                    f"{instance}{before}{begin},{finish},{end - start},{_time(counted_from)},{_time(counted_to)},"
+                    f"{seconds},{core}{kind.after}"
                 )
 
-    def _remembered(self, rest: str) -> _Shared | None:
+    def _remembered(self, rest: str) -> _Known | None:
         """What the ids and sizes of sessions stand for; none where these are not asked for."""
-        if len(self._shared) >= _REMEMBERED:
-            self._shared.clear()
-        self._shared[rest] = found = self._found(dict(zip(_SHARED, map(int, rest.split(",")), strict=True)))
-        return found
+        if len(self._kinds) >= _REMEMBERED:
+            self._kinds.clear()
+        kind, known = self._kind(dict(zip(_SHARED, map(int, rest.split(",")), strict=True))), None
+        if kind is not None:
+            low, high, before = kind.parts[0] if len(kind.parts) == 1 and kind.keep is None else (1, 0, "")
+            known = (low, high, before, kind.after, kind.cores, kind)
+        self._kinds[rest] = known
+        return known
 
-    def _found(self, ids: Mapping[str, int]) -> _Shared | None:
+    def _kind(self, ids: Mapping[str, int]) -> _Kind | None:
         project = None if ids["account"] == UNKNOWN_ID else self._names["accounts"].get(ids["account"])
         domain = None if ids["domain"] == UNKNOWN_ID else self._names["domains"].get(ids["domain"])
         user = self._names["users"].get(ids["systemaccount"])
@@ -170,15 +197,12 @@ class Lister:
         flavor = self._names["flavors"].get(ids["flavor"]) if cores else None
         sizes = (UNKNOWN,) * 3 if cores is None else (cores, ids["memory_mb"], ids["disk_gb"])
         state = _STATES.get(ids["state"], "other")
-        named = ",".join(self._cell(name) for name in (project, user, domain, self._resource))
-        return _Shared(
-            parts=[
-                (one.since, one.until, f"{named},{one.cells},{state}") for one in self._stretches(ids, project, domain)
-            ],
-            after=",".join((self._cell(flavor), *map(str, sizes), self._cell(host))),
-            cores=cores if state == "active" else 0,
-            keep=keep,
-        )
+        after = _cells(_AFTER, (flavor, *sizes, host, ids["start_event_type"], ids["end_event_type"]))
+        parts = []
+        for one in self._stretches(ids, project, domain):
+            before = _cells(_BEFORE, (project, user, domain, self._resource, *one.who, state))
+            parts.append((max(one.since, self._first), min(one.until, self._limit), f",{before},"))
+        return _Kind(parts, f",{after}\r\n", cores if state == "active" else 0, keep)
 
     def _is_chosen(self, project: str | None, domain: str | None, user: str | None) -> bool:
         asked = self._chosen
@@ -191,24 +215,15 @@ class Lister:
     def _stretches(self, ids: Mapping[str, int], project: str | None, domain: str | None) -> Sequence[_Stretch]:
         if self._people is not None:
             who = self._people.who(ids["pi"], ids["organization"])
-            found = [_Stretch(self._first, self._limit, who.institution, self._cells_of(who.institution, who.pi))]
+            found = [_Stretch(self._first, self._limit, (who.institution, who.pi))]
         else:
             called = [] if project is None else [*self._owned[project, None], *self._domains(project, domain)]
-            found = called or [_Stretch(self._first, self._limit, None, self._cells_of(None, None))]
+            found = called or [_Stretch(self._first, self._limit, (None, None))]
         wanted = self._chosen.institution
-        return [one for one in found if wanted is None or (one.institution or UNKNOWN) == wanted]
+        return [one for one in found if wanted is None or (one.who[0] or UNKNOWN) == wanted]
 
     def _domains(self, project: str, domain: str | None) -> Sequence[_Stretch]:
         return () if domain is None else self._owned[project, domain]
-
-    def _cells_of(self, institution: str | None, pi: str | None) -> str:
-        return f"{self._cell(institution)},{self._cell(pi)}"
-
-    def _cell(self, name: str | None) -> str:
-        """A name as it stands in a line, guarded and quoted."""
-        if name not in self._cells:
-            self._cells[name] = _checked(cell(name), _TEXT)
-        return self._cells[name]
 
 
 def parted(said: str) -> tuple[int, str, list[str]]:
@@ -232,15 +247,32 @@ def _overlap(keep: Sequence[tuple[int, int]], first: int, limit: int) -> bool:
     return any(since < max(limit, first + 1) and until > first for since, until in keep)
 
 
-def _checked(text: str, validator: jsonschema_rs.Validator) -> str:
-    """Quote a cell where it has to be. Raises DataError for a text that the schema forbids."""
-    if not validator.is_valid(text):
-        raise unfit({"cell": text}, FORM.schema, "the text is not as it has to be")
-    return '"' + text.replace('"', '""') + '"' if _ODD.search(text) else text
+def _made(name: str, value: str | int | None) -> str:
+    """The cell of a column, guarded and quoted. Raises DataError for what the schema forbids."""
+    said = cell(value)
+    try:
+        _VALIDATORS[name].validate(said)
+    except jsonschema_rs.ValidationError as error:
+        raise unfit({name: said}, FORM.schema, error.message) from error
+    return '"' + said.replace('"', '""') + '"' if _ODD.search(said) else said
 
 
-_TEXT = jsonschema_rs.validator_for(schemas.load(FORM.schema)["definitions"]["text"])
-_INSTANCE = jsonschema_rs.validator_for(schemas.load(FORM.schema)["properties"]["instance"])
+_cell = lru_cache(_CELLS)(_made)
+
+
+def _cells(names: Iterable[str], values: Iterable[str | int | None]) -> str:
+    return ",".join(map(_cell, names, values))
+
+
+def _validators() -> dict[str, jsonschema_rs.Validator]:
+    whole = schemas.load(FORM.schema)
+    return {
+        name: jsonschema_rs.validator_for({"allOf": [one], "definitions": whole["definitions"]})
+        for name, one in whole["properties"].items()
+    }
+
+
+_VALIDATORS = _validators()
 
 
 def _backwards(instance: str, begun: str, ended: str) -> DataError:

@@ -30,7 +30,6 @@ LISTED = {
     "end_time_ts": "sr.end_time_ts",
     "start_event_type_id": "sr.start_event_type_id",
     "end_event_type_id": "sr.end_event_type_id",
-    "place": "sr.instance_id",
     "flavor": "sr.instance_type_id",
     "num_cores": "sr.num_cores",
     "memory_mb": "sr.memory_mb",

@@ -46,7 +46,7 @@ _SUMMED = {
     **dict.fromkeys(("until", "servers"), "BIGINT"),
 }
 _DAILY = {**dict.fromkeys((*KEYS, "systemaccount", "since"), "BIGINT"), "core": "HUGEINT"}
-_LISTED = dict.fromkeys((*LISTED, *KEYS, "systemaccount", "instance_state_id"), "BIGINT")
+_LISTED = dict.fromkeys((*LISTED, *KEYS, "systemaccount", "instance_state_id", "server"), "BIGINT")
 
 _COUNTED_FOR = " AND ".join(f"cuts.{key} = summed.{key}" for key in KEYS)
 
@@ -99,7 +99,7 @@ SELECT
     flavors.name, num_cores, memory_mb, disk_gb, NULL, NULL, NULL, NULL, instance_state_id,
     hosts.name, accounts.name, users.name, {domain}
 FROM listed
-    JOIN servers ON servers.id = listed.place
+    JOIN servers ON servers.id = listed.server
     LEFT JOIN accounts ON accounts.id = listed.account
     LEFT JOIN domains ON domains.id = listed.domain
     LEFT JOIN users ON users.id = listed.systemaccount
@@ -108,8 +108,10 @@ FROM listed
 """
 _PROJECTS = "SELECT DISTINCT project, domain FROM sessions WHERE project IS NOT NULL ORDER BY ALL"
 
-#: Of so many servers lines are made at once.
-_SERVERS_AT_ONCE = 2_000
+#: Of so many servers lines are made at once: these few stay near the processor, and meanwhile the database goes on.
+_LINES_AT_ONCE = 100
+#: The sessions of so many servers are put into the engine at once.
+_LOADED_AT_ONCE = 2_000
 
 
 #: Shows projects by their names and domains, where several have one name.
@@ -252,7 +254,7 @@ class XdmodSessions:
     ) -> Iterator[str]:
         keep = self._kept(narrowed) if narrowed else None
         lister = Lister(self._named, self.people, owners, resource, period, wanted, keep)
-        with queried(), closing(self._servers(period)) as blocks:
+        with queried(), closing(self._servers(period, _LINES_AT_ONCE)) as blocks:
             yield from map(lister.block, blocks)
 
     def _kept(self, narrowed: Asked) -> Keep:
@@ -275,7 +277,11 @@ class XdmodSessions:
         belong, their domain is the key of that, and who these are with each project is returned.
         """
         self.connection.execute(_EMPTY)
-        with queried(), self.connection.cursor() as cursor, closing(self._servers(period)) as blocks:
+        with (
+            queried(),
+            self.connection.cursor() as cursor,
+            closing(ahead(self._servers(period, _LOADED_AT_ONCE))) as blocks,
+        ):
             self._named.write(cursor)
             for block in blocks:
                 _read_listed(cursor, block)
@@ -301,13 +307,13 @@ class XdmodSessions:
                 cursor.execute(_RELABEL)
         return shown
 
-    def _servers(self, period: Period) -> Generator[list[str], None, None]:
+    def _servers(self, period: Period, at_once: int) -> Generator[list[str], None, None]:
         """The sessions of some servers after the others; all that names are needed for is asked before."""
         # Nothing more can be asked once the sessions are being sent.
         self._named.know()
         statement = listing_statement(self._whole(period))
         self.statements.append(statement)
-        yield from ahead(self.warehouse.texts(statement, _SERVERS_AT_ONCE))
+        yield from self.warehouse.texts(statement, at_once)
 
     def _whole(self, period: Period) -> Plan:
         """All sessions that touch a period, with whose they are."""
@@ -368,7 +374,7 @@ class XdmodSessions:
 def _read_listed(cursor: duckdb.DuckDBPyConnection, block: Sequence[str]) -> None:
     """Read the sessions of some servers: makes the tables `listed` and `servers`."""
     found = [parted(said) for said in block]
-    read_texts(cursor, "listed", _LISTED, [["\n".join(sessions) for _, _, sessions in found]])
+    read_texts(cursor, "listed", _LISTED, [[f",{key}\n".join(sessions) + f",{key}" for key, _, sessions in found]])
     cursor.execute("CREATE OR REPLACE TEMP TABLE servers (id BIGINT, name VARCHAR)")
     inserted(cursor, "servers", [(key, name) for key, name, _ in found])
 

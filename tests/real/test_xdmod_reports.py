@@ -205,7 +205,7 @@ def test_both_sources_say_the_same(blank: MariaDB, data: st.DataObject) -> None:
     period, by = data.draw(st.sampled_from(OCTOBERS)), tuple(data.draw(st.sets(st.sampled_from(DIVISIONS))))
     record(blank, named)
     with (
-        patch("reporter.xdmod.sessions._SERVERS_AT_ONCE", at_once),
+        patch("reporter.xdmod.sessions._LINES_AT_ONCE", at_once),
         Engine(threads=1) as engine,
         opened(blank) as source,
     ):
