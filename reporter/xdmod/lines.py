@@ -86,7 +86,8 @@ class _Days(dict[int, str]):
 
 _EPOCH = EPOCH.toordinal()
 _DATES = _Days()
-_CLOCK = [f"T{second // 3600:02}:{second // 60 % 60:02}:{second % 60:02}Z" for second in range(_DAY)]
+_SIXTY = [f"{number:02}" for number in range(60)]
+_CLOCK = [f"T{hour}:{minute}:{second}Z" for hour in _SIXTY[:24] for minute in _SIXTY for second in _SIXTY]
 
 
 def _time(second: int) -> str:
