@@ -3,7 +3,7 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-__all__ = ["MANIFESTS", "OVERLAYS", "Job", "configured", "jobs", "objects", "objects_of"]
+__all__ = ["MANIFESTS", "OVERLAYS", "Job", "configured", "jobs", "jobs_in", "objects", "objects_of"]
 
 MANIFESTS = Path(__file__).parents[2] / "k8s"
 OVERLAYS = ("minikube", "staging", "production-example")
@@ -73,7 +73,12 @@ def objects_of(folder: Path) -> tuple[dict[str, Any], ...]:
 
 def jobs(overlay: str) -> list[Job]:
     """The CronJobs of an overlay."""
-    return [_job(one) for one in objects(overlay) if one["kind"] == "CronJob"]
+    return jobs_in(objects(overlay))
+
+
+def jobs_in(found: Iterable[dict[str, Any]]) -> list[Job]:
+    """The CronJobs among objects."""
+    return [_job(one) for one in found if one["kind"] == "CronJob"]
 
 
 def configured(overlay: str, name: str) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """What holds for every job of every overlay: docs/kubernetes.md says why."""
 
+import os
 import re
-from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.k8s.rendered import MANIFESTS, OVERLAYS, Job, jobs, objects
+from tests.k8s.rendered import MANIFESTS, OVERLAYS, Job, jobs, jobs_in, objects, objects_of
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 EVERY = [(overlay, job.name) for overlay in OVERLAYS for job in jobs(overlay)]
-ALONE = "xdmod-cloud/alone-with"
+ALONE = "xdmod-cloud/alone-with-"
 
 
 @pytest.fixture(params=EVERY, ids=lambda one: "-".join(one))
@@ -22,9 +23,11 @@ def job(request: pytest.FixtureRequest) -> Job:
 
 def period(schedule: str) -> int:
     """The shortest time between two starts, in seconds."""
-    minute, hour, day, *_ = schedule.split()
+    minute, hour, day, _, weekday = schedule.split()
     if minute.startswith("*/"):
         return int(minute.removeprefix("*/")) * MINUTE
+    if weekday != "*":
+        return 7 * DAY
     return HOUR if hour == "*" else DAY if day == "*" else 28 * DAY
 
 
@@ -73,25 +76,28 @@ def overlay(request: pytest.FixtureRequest) -> str:
 
 def test_no_two_pods_have_one_claim(overlay: str) -> None:
     """Pods that mount the same claim keep each other away, wherever they run."""
-    for one, other in combinations(jobs(overlay), 2):
-        if one.claims & other.claims:
-            assert one.labels[ALONE] == other.labels[ALONE], (one.name, other.name)
     for job in jobs(overlay):
-        if job.claims or ALONE in job.labels:
-            assert kept_away(job) == [({ALONE: job.labels[ALONE]}, "kubernetes.io/os")], job.name
+        assert {f"{ALONE}{claim}" for claim in job.claims} <= alone(job), job.name
+        if alone(job):
+            assert kept_away(job) == {(label, "kubernetes.io/os") for label in alone(job)}, job.name
             assert job.pod["nodeSelector"] == {"kubernetes.io/os": "linux"}, "the label that all nodes have in common"
 
 
-def kept_away(job: Job) -> list[tuple[dict[str, str], str]]:
+def alone(job: Job) -> set[str]:
+    """The labels that say beside whom a job's pods never run."""
+    return {label for label in job.labels if label.startswith(ALONE)}
+
+
+def kept_away(job: Job) -> set[tuple[str, str]]:
     """The labels of pods beside which a job's pods never run, and where that counts as beside."""
     terms = job.pod["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
-    return [(term["labelSelector"]["matchLabels"], term["topologyKey"]) for term in terms]
+    return {(label, term["topologyKey"]) for term in terms for label in term["labelSelector"]["matchLabels"]}
 
 
 def test_the_readers_of_openstack_do_not_meet(overlay: str) -> None:
     """The sweep and the frequent reading wait for each other: the one that came second would only fail."""
     readers = [job for job in jobs(overlay) if job.name in ("collect-openstack", "collect-hypervisors")]
-    assert len({job.labels[ALONE] for job in readers}) == 1
+    assert set.intersection(*map(alone, readers))
 
 
 def test_every_claim_is_there(overlay: str) -> None:
@@ -100,10 +106,23 @@ def test_every_claim_is_there(overlay: str) -> None:
     assert made == set().union(*(job.claims for job in jobs(overlay)))
 
 
-def test_a_ledger_in_a_file_has_one_pod_at_a_time() -> None:
-    """With SQLite all pods have the one claim, and so only one of them runs."""
-    assert {job.labels[ALONE] for job in jobs("minikube")} == {"data"}
-    assert all("data" in job.claims for job in jobs("minikube"))
+def test_a_ledger_in_a_file_has_one_pod_at_a_time(tmp_path: Path) -> None:
+    """With SQLite all pods have the one claim, and so only one of them runs; those of every job that there is."""
+    parts = {kind: os.path.relpath(MANIFESTS / path, tmp_path) for kind, path in _SQLITE.items()}
+    (tmp_path / "kustomization.yaml").write_text(
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n"
+        f"resources: [{parts['resources']}]\ncomponents: [{parts['components']}]\n"
+    )
+    everything = objects_of(tmp_path)
+    made = {one["metadata"]["name"] for one in everything if one["kind"] == "PersistentVolumeClaim"}
+    for job in [*jobs("minikube"), *jobs_in(everything)]:
+        assert alone(job) == {f"{ALONE}data"}
+        assert kept_away(job) == {(f"{ALONE}data", "kubernetes.io/os")}
+        assert "data" in job.claims <= made
+        assert all(len(volume) == 2 for volume in job.volumes.values()), "a volume is of one kind"
+
+
+_SQLITE = {"resources": "base", "components": "components/sqlite"}
 
 
 def test_whatever_is_no_claim_has_a_limit(job: Job) -> None:
@@ -111,6 +130,10 @@ def test_whatever_is_no_claim_has_a_limit(job: Job) -> None:
     for volume in job.volumes.values():
         if "emptyDir" in volume:
             assert re.fullmatch(r"\d+[MG]i", volume["emptyDir"]["sizeLimit"])
+        if "ephemeral" in volume:
+            claim = volume["ephemeral"]["volumeClaimTemplate"]["spec"]
+            assert claim["accessModes"] == ["ReadWriteOnce"]
+            assert re.fullmatch(r"\d+Gi", claim["resources"]["requests"]["storage"])
 
 
 def test_pods_run_as_nobody_in_particular(job: Job) -> None:
@@ -216,7 +239,7 @@ def test_every_work_has_its_cadence() -> None:
     document = (MANIFESTS.parent / "docs" / "kubernetes.md").read_text()
     for job in jobs("staging"):
         row = next(line for line in document.splitlines() if line.startswith(f"| `{job.name}` | "))
-        minute, hour, day, *_ = job.cron["schedule"].split()
+        minute, hour, day, _, weekday = job.cron["schedule"].split()
         if job.cron.get("suspend"):
             assert "never by itself" in row
         elif minute.startswith("*/"):
@@ -224,6 +247,7 @@ def test_every_work_has_its_cadence() -> None:
         else:
             assert f"{int(hour):02}:{int(minute):02}" in row
             assert day == "*" or f"day {day} of the month" in row
+            assert weekday == "*" or (weekday == "6" and "Saturdays" in row)
 
 
 def test_the_chain_begins_with_the_configuration() -> None:
