@@ -12,6 +12,7 @@ from cli.windows import window_of
 from collectors.openstack import OpenStackSource
 from exporters.openstack import Exported, Grid
 from exporters.openstack.scribe import horizon_of
+from ledger.counts import counted
 from operations.export import event_files, export_openstack
 
 __all__ = ["export"]
@@ -70,7 +71,8 @@ def openstack(
             results.append({"source": settings.name, "outbox": outbox, **_result(done)})
             unfit += len(done.unfit)
             if done.quarantine:
-                warn(f"{settings.name}: {len(done.unfit)} records do not fit the schema; they are in {done.quarantine}")
+                number = counted(len(done.unfit), "records do not fit the schema")
+                warn(f"{settings.name}: {number}; see {done.quarantine}")
             if not as_json:
                 _print(settings.name, done, dry_run=dry_run)
         if not as_json and not exported:
@@ -110,12 +112,13 @@ def _print(name: str, done: Exported, *, dry_run: bool) -> None:
     wrote = "would write" if dry_run else "wrote"
     if len(done.files) > _LISTED:
         names = f"{done.files[0].name} to {done.files[-1].name}"
-        click.echo(f"{name}: {wrote} {len(done.files)} files, {names} ({done.events:,} events)")
+        click.echo(f"{name}: {wrote} {counted(len(done.files), 'files')}, {names} ({counted(done.events, 'events')})")
     for file in done.files if len(done.files) <= _LISTED else ():
-        click.echo(f"{name}: {wrote} {file.name} ({file.records:,} events)")
+        click.echo(f"{name}: {wrote} {file.name} ({counted(file.records, 'events')})")
     for file in done.rewritten:
-        click.echo(f"{name}: rewrote {file.name} without what turned out not to be so ({file.records:,} events left)")
+        left = counted(file.records, "events left")
+        click.echo(f"{name}: rewrote {file.name} without what turned out not to be so ({left})")
     if done.corrected:
-        click.echo(f"{name}: corrected {done.corrected:,} servers of which XDMoD had been told too much")
+        click.echo(f"{name}: corrected {counted(done.corrected, 'servers')} of which XDMoD had been told too much")
     if not done.files and not done.rewritten:
         click.echo(f"{name}: nothing new")

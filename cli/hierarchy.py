@@ -12,6 +12,7 @@ from hierarchy.cards import Card, cards
 from hierarchy.export import ExportedHierarchy
 from hierarchy.history import find, life
 from ledger import DataError
+from ledger.counts import counted, tallied
 from ledger.database import reading
 from operations.hierarchy import collect_hierarchy, export_hierarchy
 
@@ -55,8 +56,7 @@ def collect(context: Context, accept_removals: int | None, as_json: bool) -> int
     if as_json:
         print_json(run)
     else:
-        counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())
-        click.echo(f"hierarchy: read up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {counted}.")
+        click.echo(f"hierarchy: read up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {tallied(run.counts)}.")
     return 1 if run.counts["rejected"] else 0
 
 
@@ -106,11 +106,11 @@ def export(context: Context, as_of: datetime | None, changed_only: bool, folder:
 
 def _print(done: ExportedHierarchy) -> None:
     for file in done.files:
-        click.echo(f"hierarchy: wrote {shown(done.folder / file.name)} ({file.records:,} lines)")
+        click.echo(f"hierarchy: wrote {shown(done.folder / file.name)} ({counted(file.records, 'lines')})")
     if done.moved and done.moved_since:
         click.echo(
-            f"hierarchy: new to XDMoD, or moved: {done.moved:,} projects. What it ingested of them before the import,"
-            f" from {done.moved_since:{_DAY}} on, it has to ingest and aggregate again."
+            f"hierarchy: new to XDMoD, or moved: {counted(done.moved, 'projects')}. What it ingested before the"
+            f" import, from {done.moved_since:{_DAY}} on, it has to ingest and aggregate again."
         )
 
 

@@ -8,6 +8,7 @@ import click
 from cli.output import json_option, print_json, shown, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
+from ledger.counts import counted
 from operations.export import STDOUT, HypervisorExport, export_hypervisors
 
 __all__ = ["hypervisors"]
@@ -66,7 +67,7 @@ def _parts(done: HypervisorExport) -> list[Any]:
 def _warn(name: str, done: HypervisorExport) -> int:
     for part in _parts(done):
         if part.quarantine:
-            warn(f"{name}: {len(part.unfit)} records do not fit the schema; they are in {part.quarantine}")
+            warn(f"{name}: {counted(len(part.unfit), 'records do not fit the schema')}; see {part.quarantine}")
     return sum(len(part.unfit) for part in _parts(done))
 
 
@@ -74,11 +75,11 @@ def _print(name: str, done: HypervisorExport, specs: Path | None, *, dry_run: bo
     wrote, aside = "would write" if dry_run else "wrote", specs == STDOUT
     files = [file for part in done.facts for file in part.files]
     for file in files:
-        click.echo(f"{name}: {wrote} {file.name} ({file.records:,} hosts)", err=aside)
+        click.echo(f"{name}: {wrote} {file.name} ({counted(file.records, 'hosts')})", err=aside)
     if not files:
         click.echo(f"{name}: nothing new", err=aside)
     if not dry_run:
         click.echo(f"{name}: the outbox is {shown(done.outbox)}", err=aside)
     if done.specs and not aside:
-        entries = f"{wrote} {specs} ({len(done.specs.entries):,} entries)"
+        entries = f"{wrote} {specs} ({counted(len(done.specs.entries), 'entries')})"
         click.echo(f"{name}: {entries if done.specs.changed else f'{specs} stays as it is'}")

@@ -9,6 +9,7 @@ from cli.sources import Context, Opened, act_on, opened, sources_argument
 from cli.windows import window_of
 from collectors.openshift import OpenShiftSource
 from exporters.openshift import ExportedJobs
+from ledger.counts import counted
 from operations.export import export_openshift, job_files
 
 __all__ = ["openshift"]
@@ -78,22 +79,18 @@ def _result(done: ExportedJobs) -> dict[str, object]:
 
 def _warn(name: str, done: ExportedJobs) -> None:
     if done.quarantine:
-        warn(f"{name}: {len(done.unfit)} records do not fit the schema; they are in {done.quarantine}")
-    if done.late.pods:
-        warn(
-            f"{name}: {done.late.pods:,} pods are known better than they were told ({done.late.too_long:,} seconds too"
-            f" long, {done.late.too_short:,} too short). XDMoD keeps what it has; to correct it, delete the resource's"
-            " jobs there and shred the days again."
-        )
+        warn(f"{name}: {counted(len(done.unfit), 'records do not fit the schema')}; see {done.quarantine}")
+    if done.late.warning:
+        warn(f"{name}: {done.late.warning}")
 
 
 def _print(name: str, done: ExportedJobs, *, dry_run: bool) -> None:
     wrote = "would write" if dry_run else "wrote"
     if len(done.files) > _LISTED:
         names = f"{done.files[0].name} to {done.files[-1].name}"
-        click.echo(f"{name}: {wrote} {len(done.files)} files, {names} ({done.jobs:,} jobs)")
+        click.echo(f"{name}: {wrote} {counted(len(done.files), 'files')}, {names} ({counted(done.jobs, 'jobs')})")
     for file in done.files if len(done.files) <= _LISTED else ():
-        click.echo(f"{name}: {wrote} {file.name} ({file.records:,} jobs)")
+        click.echo(f"{name}: {wrote} {file.name} ({counted(file.records, 'jobs')})")
     if not done.files:
         click.echo(f"{name}: nothing to write")
     odd = [f"{what}: {number:,}" for what, number in done.counts.items() if number and what != "jobs"]

@@ -7,6 +7,7 @@ import click
 from cli.output import json_option, print_json, progress_of, warn
 from cli.sources import Context, Opened, act_on, opened, sources_argument
 from collectors.openshift import OpenShiftSource
+from ledger.counts import tallied
 from operations.collect import collect_openshift
 from operations.runs import CollectRun
 
@@ -49,5 +50,4 @@ def _tell(run: CollectRun, *, quiet: bool) -> None:
     for warning in run.warnings:
         warn(f"{run.source}: {warning}")
     if not quiet:
-        counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())
-        click.echo(f"{run.source}: read up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {counted}.")
+        click.echo(f"{run.source}: read up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {tallied(run.counts)}.")

@@ -5,6 +5,7 @@ import click
 from cli.output import json_option, print_json, progress_of, warn
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
+from ledger.counts import tallied
 from operations.collect import collect_openstack
 from operations.runs import CollectRun
 
@@ -28,8 +29,7 @@ def collect(context: Context, names: tuple[str, ...], sweep: bool, accept_vanish
         for warning in run.warnings:
             warn(f"{run.source}: {warning}")
         if not as_json:
-            counted = ", ".join(f"{number:,} {what}" for what, number in run.counts.items())
-            click.echo(f"{run.source}: read {run.mode} up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {counted}.")
+            click.echo(f"{run.source}: read {run.mode} up to {run.up_to:%Y-%m-%d %H:%M:%S} UTC: {tallied(run.counts)}.")
         return 1 if run.counts["rejected"] else 0
 
     code = each_source(context, names, one)

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from cli.output import warn
+from ledger.counts import counted
 from usage import Engine
 
 __all__ = ["days", "sessions"]
@@ -45,4 +46,5 @@ def days(directories: tuple[Path, ...]) -> None:
 
 def _read(engine: Engine, directories: tuple[Path, ...]) -> None:
     for skipped in engine.read(*directories).skipped:
-        warn(f"{skipped.path}: {skipped.records} records are skipped, as XDMoD does: {skipped.field}: {skipped.reason}")
+        number = counted(skipped.records, "records are skipped")
+        warn(f"{skipped.path}: {number}, as XDMoD does: {skipped.field}: {skipped.reason}")

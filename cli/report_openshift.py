@@ -6,10 +6,11 @@ import click
 
 from cli.auditing import period_options
 from cli.output import json_option, print_json, print_table
+from cli.rates import cards_of, rates_option
 from cli.sources import Context, Opened, act_on, opened, sources_argument
 from collectors.openshift import OpenShiftSource
 from operations.reports.clusters import report_cluster
-from operations.reports.rates import rates_of, read_cards
+from operations.reports.rates import rates_of
 from reporter import Period
 from reporter.clusters.tables import cluster_notes, cluster_tables
 
@@ -19,14 +20,7 @@ __all__ = ["openshift"]
 @click.command(short_help="Report what pods used.")
 @sources_argument
 @period_options
-@click.option(
-    "--rates",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="A rate card; may be given again: a cluster goes by the first that is for it [default: reports.rates].",
-)
+@rates_option
 @click.option(
     "--output",
     "directory",
@@ -41,7 +35,7 @@ def openshift(
     context: Context,
     names: tuple[str, ...],
     period: Period,
-    files: tuple[Path, ...],
+    rates: tuple[Path, ...],
     directory: Path,
     as_json: bool,
 ) -> int:
@@ -50,12 +44,13 @@ def openshift(
     Writes pods and sums as CSV and, with a rate card, what they come to in service units: as an invoice, and by class.
     """
     state = opened(context)
-    cards = read_cards(files or state.configuration.rates)
+    clusters = state.configuration.chosen_clusters(names)
+    cards = cards_of(rates, state.configuration, [cluster.resource for cluster in clusters])
     results: list[dict[str, object]] = []
 
     def one(state: Opened, settings: OpenShiftSource) -> int:
-        rates = rates_of(cards, settings.resource)
-        said, written = report_cluster(state.ledger, settings, period, directory / settings.resource, rates)
+        card = rates_of(cards, settings.resource)
+        said, written = report_cluster(state.ledger, settings, period, directory / settings.resource, card)
         results.append({"source": settings.name, "report": said, "files": written})
         if not as_json:
             for table in cluster_tables(said):
@@ -66,7 +61,7 @@ def openshift(
                 click.echo(f"{settings.name}: wrote {file}")
         return 0
 
-    code = act_on(state, state.configuration.chosen_clusters(names), one)
+    code = act_on(state, clusters, one)
     if as_json:
         print_json(results)
     return code

@@ -7,6 +7,7 @@ import click
 from cli.auditing import xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context
+from ledger.counts import counted
 from operations.configuration import load
 from operations.reports.published import Publication, Request, publication_of, publications
 from operations.reports.reverify import Verdict, reverify
@@ -84,7 +85,9 @@ def _say(file: Path, verdict: Verdict) -> None:
     for name in verdict.altered:
         click.echo(f"{one.id}/{name} is not as it was published. Put it back from a backup.")
     for difference in verdict.differences:
-        click.echo(f"{difference.file}: {difference.gone:,} lines are gone, {difference.new:,} are new:")
+        click.echo(
+            f"{difference.file}: {counted(difference.gone, 'lines are gone')}, {counted(difference.new, 'are new')}:"
+        )
         for line in difference.examples:
             click.echo(f"  {line}")
     if verdict.differences:

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from cli.auditing import xdmod_option
 from cli.output import warn
 from ledger import ConfigurationError
+from ledger.counts import counted
 from reporter.capacities import Specification, spans, specified
 from reporter.event_files import EventFiles
 from reporter.statistic import Question, Row, Source, answer, question, require_sessions
@@ -122,10 +123,8 @@ def _source(
     if directories:
         with Engine() as engine:
             for skipped in engine.read(*directories).skipped:
-                warn(
-                    f"{skipped.path}: {skipped.records} records are skipped, as XDMoD does:"
-                    f" {skipped.field}: {skipped.reason}"
-                )
+                number = counted(skipped.records, "records are skipped")
+                warn(f"{skipped.path}: {number}, as XDMoD does: {skipped.field}: {skipped.reason}")
             yield EventFiles(engine, directories, resource or _sole(entries))
     elif url:
         with warehouse.Warehouse.open(url) as opened:

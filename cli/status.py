@@ -42,6 +42,10 @@ def _print(found: Status) -> None:
     print_table("Sources (UTC)", heads, [_row(found, one) for one in found.sources])
     for name in found.never:
         click.echo(f"{name} was never read.")
+    for one in found.former:
+        when = f", and was last read at {_time(one.succeeded)}" if one.succeeded else ""
+        left = f"; not exported: {_backlog(one)}" if _backlog(one) else ""
+        click.echo(f"{one.source} is no longer configured{when}{left}.")
     for one in [*found.sources, *([found.backup] if found.backup else [])]:
         if one.failures_since and one.last_failure:
             click.echo(f"{one.source} failed at {one.last_failure.at:%Y-%m-%d %H:%M:%S}: {one.last_failure.error}")
@@ -56,9 +60,13 @@ def _print(found: Status) -> None:
 
 
 def _row(found: Status, one: SourceOverview) -> tuple[object, ...]:
-    backlog = ", ".join(f"{count:,} {target}" for target, count in one.backlog.items() if count)
     took = f"{one.seconds:,.1f} s" if one.seconds is not None else ""
-    return (one.source, _time(one.succeeded), _lasting(found.lag(one)), took, one.failures_since, backlog, one.rejected)
+    lag = _lasting(found.lag(one))
+    return (one.source, _time(one.succeeded), lag, took, one.failures_since, _backlog(one), one.rejected)
+
+
+def _backlog(one: SourceOverview) -> str:
+    return ", ".join(f"{count:,} {target}" for target, count in one.backlog.items() if count)
 
 
 def _time(time: datetime | None) -> str:

@@ -10,6 +10,7 @@ from cli.auditing import period_options, xdmod_option
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, Opened, each_source, sources_argument
 from collectors.openstack import OpenStackSource
+from ledger.counts import counted, tallied
 from operations.export import event_files
 from operations.verification.checks import Limits
 from operations.verification.openstack import verify_openstack
@@ -63,8 +64,8 @@ def openstack(context: Context, names: tuple[str, ...], folders: tuple[Path, ...
         if not as_json:
             for hop, identity, what in done.differences:
                 click.echo(f"{settings.name}: {hop}: {identity}: {what}")
-            counted = ", ".join(f"{number:,} {what}" for what, number in done.compared.items())
-            click.echo(f"{settings.name}: compared {counted}: {len(done.differences):,} differences.")
+            found = counted(len(done.differences), "differences")
+            click.echo(f"{settings.name}: compared {tallied(done.compared)}: {found}.")
         return 1 if done.differences else 0
 
     code = each_source(context, names, one)
@@ -118,8 +119,8 @@ def xdmod(
                 click.echo(f"{settings.name}: {unlike}")
         results.append({"source": settings.name, "compared": compared, "differences": kept})
         if not as_json:
-            counted = ", ".join(f"{count:,} {what}" for what, count in compared.items()) or "nothing"
-            click.echo(f"{settings.name}: compared {counted}: {number:,} differences, {grave:,} of them grave.")
+            found = f"{counted(number, 'differences')}, {grave:,} of them grave"
+            click.echo(f"{settings.name}: compared {tallied(compared) or 'nothing'}: {found}.")
         return 1 if grave else 0
 
     code = each_source(context, names, one)
@@ -183,7 +184,7 @@ def reports(
 
 def _print_checks(found: VerifiedReports) -> None:
     rows = [
-        (number, one.what, f"{one.compared:,} {one.things}", one.errors, one.warnings)
+        (number, one.what, counted(one.compared, one.things), one.errors, one.warnings)
         for number, one in found.checks.items()
     ]
     heads = ("check", "what must be so", "compared", "errors", "warnings")

@@ -8,6 +8,7 @@ import click
 
 from cli.output import json_option, print_json, print_table, progress_of, shown, warn
 from cli.sources import Context, Opened, opened
+from ledger.counts import counted, tallied
 from operations.xdmod.chain import Run, shred_all
 from operations.xdmod.chain import run as run_chain
 from operations.xdmod.commands import Commands
@@ -104,7 +105,7 @@ def _end(done: Run, result: object, as_json: bool) -> int:
                 f"xdmod-cloud: {shown(faulty.file)}: {faulty.why}. It stays there; correct it, or wait.", err=True
             )
         if part.untried:
-            warn(f"{part.resource}: {part.untried:,} more files of {part.kind} were not tried.")
+            warn(f"{part.resource}: {counted(part.untried, f'more files of {part.kind} were not tried')}.")
     for one in [*done.troubles, *(done.ingested.troubles if done.ingested else [])]:
         click.echo(f"xdmod-cloud: {one.where}: {one.error}", err=True)
     if as_json:
@@ -116,20 +117,20 @@ def _end(done: Run, result: object, as_json: bool) -> int:
 
 def _print(done: Run) -> None:
     for name, counts in done.collected.items():
-        click.echo(f"{name}: read {', '.join(f'{number:,} {what}' for what, number in counts.items())}")
+        click.echo(f"{name}: read {tallied(counts)}")
     for part in done.written:
-        click.echo(f"{part.source}: wrote {part.files:,} files ({part.records:,} records)")
+        click.echo(f"{part.source}: wrote {counted(part.files, 'files')} ({counted(part.records, 'records')})")
     _print_imported(done.imported)
     _print_shredded(done.shredded)
     if done.ingested:
         _print_ingested(done.ingested)
     if done.retried:
-        click.echo(f"XDMoD's commands had to be begun again {done.retried:,} times.")
+        click.echo(f"XDMoD's commands had to be begun again {counted(done.retried, 'times')}.")
 
 
 def _print_imported(done: Sequence[Imported]) -> None:
     for one in done:
-        click.echo(f"hierarchy: XDMoD imported {one.file} ({one.lines:,} lines)")
+        click.echo(f"hierarchy: XDMoD imported {one.file} ({counted(one.lines, 'lines')})")
 
 
 def _print_shredded(done: Sequence[Shredded]) -> None:
@@ -156,8 +157,8 @@ def _print_ingested(done: Ingested) -> None:
     for first, last in done.again:
         click.echo(f"XDMoD ingested {first} to {last} once more")
     for part in done.archived:
-        click.echo(f"{part.resource}: archived {part.files:,} files of {part.kind}")
+        click.echo(f"{part.resource}: archived {counted(part.files, f'files of {part.kind}')}")
     for resource, (before, after) in done.sessions.items():
-        click.echo(f"{resource}: {before:,} sessions before, {after:,} now")
+        click.echo(f"{resource}: {counted(before, 'sessions before')}, {after:,} now")
     if not (done.archived or done.again or done.aggregated):
         click.echo("There was nothing to ingest.")

@@ -8,6 +8,7 @@ from hierarchy.facts import Facts
 from hierarchy.names import clean, plain
 from hierarchy.records import Item, Key, Level
 from hierarchy.settings import Cloud
+from ledger.counts import counted
 from ledger.ownership import Allocation, CloudProject, ProjectKey, ResearchProject
 
 __all__ = ["Binding", "Bindings", "bindings"]
@@ -117,11 +118,11 @@ def _foreign(foreign: Mapping[str, int]) -> Iterator[str]:
     for resource, number in sorted(foreign.items()):
         if resource:
             yield (
-                f'{number} allocations are of ColdFront\'s resource "{resource}", which is no configured cloud: they'
-                f' are left out. If it is one, set coldfront_resource = "{resource}" there.'
+                f'{counted(number, "allocations are")} of ColdFront\'s resource "{resource}", which is no configured'
+                f' cloud, and left out. If it is one, set coldfront_resource = "{resource}" there.'
             )
         else:
-            yield f"{number} allocations are of no resource: they are left out."
+            yield f"{counted(number, 'allocations are')} of no resource, and left out."
 
 
 def _owner(allocation: Allocation) -> ProjectKey:

@@ -20,6 +20,7 @@ from hierarchy.names import clean
 from hierarchy.records import Item, ItemId, Level
 from hierarchy.settings import Cloud, CloudKind
 from ledger import ConfigurationError, DataError
+from ledger.counts import counted
 from ledger.exports import WrittenFile
 from ledger.files import flush, put_whole, written_safely
 from ledger.text import fitted
@@ -149,7 +150,7 @@ def _lines(in_force: Mapping[ItemId, Item], clouds: Mapping[str, Cloud]) -> tupl
         else:
             absent[name] += 1
     warnings = [
-        f"{number} projects are of {name}, which is no cloud in the configuration: the files are without them."
+        f"The files are without {counted(number, 'projects')} of {name}, which is no cloud in the configuration."
         for name, number in absent.items()
     ]
     return sorted(lines, key=lambda line: (line.key, places.index(line.cloud.name), line.item.id)), warnings

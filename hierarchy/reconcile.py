@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from hierarchy.records import Item, ItemId, Key, Level
 from hierarchy.settings import HierarchySettings
 from ledger import DataError
+from ledger.counts import counted
 
 __all__ = ["changes", "estrangements", "guard", "removals"]
 
@@ -57,8 +58,9 @@ def guard(
         credible = max(settings.accepted_removals, int(of * settings.accepted_removals_percent / 100))
         if lost > max(credible, accepted or 0):
             reasons = "".join(f" It was noticed that: {one}" for one in noticed[:3])
+            believed = counted(credible, "are believed")
             raise DataError(
-                f"{lost} of {of} active items of the level {what} would be lost, and {credible} are believed without"
-                f" asking. That looks like a wrong or partial answer. Nothing was recorded.{reasons} If they are really"
-                f" gone, run once with --accept-removals {max(lost for lost, _ in losses.values())}."
+                f"{lost} of {of} active items of the level {what} would be lost, and {believed} without asking. That"
+                f" looks like a wrong or partial answer. Nothing was recorded.{reasons} If they are"
+                f" really gone, run once with --accept-removals {max(lost for lost, _ in losses.values())}."
             )

@@ -6,6 +6,7 @@ import duckdb
 
 from hierarchy.owners import Owner
 from ledger import DataError
+from ledger.counts import counted
 from reporter.attribution import PIECES, cut_up
 from reporter.naming import Labels
 from reporter.quantities import SUMS, touching
@@ -97,8 +98,8 @@ class EngineSessions:
         ((count,),) = self.connection.execute(_COUNT, bounds(report.period)).fetchall()
         if count != report.total.sessions:
             raise DataError(
-                f"The report of {report.period.name} is of {report.total.sessions:,} sessions, but the engine now has"
-                f" {count:,}. It read other files since; make the report again."
+                f"The report of {report.period.name} is of {counted(report.total.sessions, 'sessions')}, but the engine"
+                f" now has {count:,}. It read other files since; make the report again."
             )
         return session_lines(self.engine, resource, report.period, owners)
 

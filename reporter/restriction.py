@@ -3,18 +3,16 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import duckdb
 from msgspec import Struct
 
-from hierarchy.names import folded
 from hierarchy.owners import Owner
 from hierarchy.projects import Piece, Projects
 from ledger import ConfigurationError
 from ledger.ownership import ProjectKey
-from reporter.naming import Called, Labels, meant, most_telling
+from reporter.naming import Called, Labels, meant, near, spellings
 from reporter.periods import Period
 from reporter.records import UNKNOWN, Only
 from reporter.sessions import bounds
@@ -114,16 +112,18 @@ def _project(
     wanted: str, known: Names, owners: Sequence[Owner], projects: Projects
 ) -> tuple[tuple[str | None], tuple[str | None] | None]:
     """The name of a project of the cloud, and the domain where that is told beside it: `lab@one`, or `lab (one)`."""
-    names = known.projects | {one.label.name for one in owners}
-    if meant(wanted, names) is None:
-        for name, domain in known.called:
-            of = UNKNOWN if domain is None else domain
-            if name is not None and folded(wanted) in (folded(f"{name}@{of}"), folded(f"{name} ({of})")):
-                return (name,), (domain,)
+    names, labels = known.projects | {one.label.name for one in owners}, Labels.of(known.called)
+    named = [one for one in known.called if one[0] is not None]
+    # What is shown in reports means that project, whatever else it could be read as.
+    written = {way: one for one in named for way in spellings(one)} | {labels.label(one): one for one in named}
+    exactly = meant(wanted, names.union(filter(None, written)))
+    if exactly is not None and exactly not in names:
+        name, domain = written[exactly]
+        return (name,), (domain,)
     called = _found("project", wanted, names, projects.names)
-    if called[0] in Labels.of(known.called).doubled:
-        domains = (domain for name, domain in known.called if name in called)
-        ways = sorted(f"{called[0]}@{UNKNOWN if domain is None else domain}" for domain in domains)
+    if called[0] in labels.doubled:
+        several = [one for one in named if one[0] in called]
+        ways = sorted(labels.label(one) or "" if (way := spellings(one)[1]) in names else way for one in several)
         keys = sorted({one.key for one in owners if one.label.name in called})
         by_key = f" Or by its key: {', '.join(keys)}." if keys else ""
         raise ConfigurationError(
@@ -170,8 +170,4 @@ def _found(what: str, wanted: str, names: AbstractSet[str], others: Iterable[str
     name = meant(wanted, names)
     if name is not None:
         return (None if name == UNKNOWN else name,)
-    by_fold = {folded(name): name for name in sorted({*names, *others})}
-    near = [by_fold[one] for one in get_close_matches(folded(wanted), by_fold, 3, 0.5)]
-    some = f"Near it: {', '.join(near)}" if near else f"Known: {', '.join(most_telling(by_fold.values())[:5])}"
-    hint = f" {some}." if by_fold else ""
-    raise ConfigurationError(f'There is no {what} "{wanted}".{hint}')
+    raise ConfigurationError(f'There is no {what} "{wanted}".{near(wanted, {*names, *others})}')

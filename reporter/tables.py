@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from hierarchy.projects import DEFAULT
+from ledger.counts import counted
 from reporter.records import UNKNOWN, Branch, By, Cell, Group, Table, UsageReport, Used
 
 __all__ = ["By", "divisions", "groups_of", "hours", "notes", "research", "usage_table"]
@@ -121,7 +122,9 @@ def notes(report: UsageReport) -> tuple[str, ...]:
         used = _unknown(groups)
         if used:
             active = f"{float(hours(used.active)):,.2f}"
-            said.append(f"{_servers(used)} of unknown {what}, with {active} active hours: {consequence}.")
+            said.append(
+                f"{counted(used.servers, 'servers')} of unknown {what}, with {active} active hours: {consequence}."
+            )
     if report.last is not None and report.last < report.period.end:
         said.append(f"The latest session read ends at {_utc(report.last)}: what ran after that is not in here.")
     return tuple(said)
@@ -129,10 +132,6 @@ def notes(report: UsageReport) -> tuple[str, ...]:
 
 def _unknown(groups: Sequence[Group]) -> Used | None:
     return next((group.used for group in groups if group.name is None), None)
-
-
-def _servers(used: Used) -> str:
-    return "1 server" if used.servers == 1 else f"{used.servers:,} servers"
 
 
 def _nothing(report: UsageReport) -> str:

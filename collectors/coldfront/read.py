@@ -14,6 +14,7 @@ from collectors.coldfront.settings import ColdFrontSource
 from collectors.http import Service
 from collectors.told import Told
 from ledger import ConfigurationError, SourceUnavailable
+from ledger.counts import counted
 
 __all__ = ["read_coldfront"]
 
@@ -56,13 +57,13 @@ def read_coldfront(
         told = read_core(service, at, settings, progress)
     if not told.records:
         raise SourceUnavailable(
-            f"{service.name}: none of {len(told.rejected)} rows can be read. Nothing was recorded. The first:"
-            f" {told.rejected[0].reason}"
+            f"{service.name}: none of {counted(len(told.rejected), 'rows')} can be read. Nothing was recorded. The"
+            f" first: {told.rejected[0].reason}"
         )
     if told.rejected:
         told.warnings.append(
-            f"{service.name}: {len(told.rejected)} rows cannot be read. What ColdFront lists no more is kept until they"
-            " can be."
+            f"{service.name}: {counted(len(told.rejected), 'rows')} cannot be read. Until all can, what ColdFront lists"
+            " no more is kept."
         )
     return told
 

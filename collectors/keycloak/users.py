@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 from collectors.keycloak.realm import RIGHTS, Progress, Realm, is_service_account, usable
 from collectors.keycloak.settings import KeycloakSource
 from ledger import ConfigurationError, Rejected, SourceUnavailable
+from ledger.counts import counted
 from ledger.ownership import Person, PersonId
 
 __all__ = ["Users", "read_users"]
@@ -64,8 +65,8 @@ def _add(
 def _check_number(realm: Realm, read: int, expected: int) -> None:
     if read < expected:
         raise SourceUnavailable(
-            f"{realm.name} has {expected} users, but its list ended after {read}. Nothing was recorded; run again"
-            f" later. If this stays so, its account does not see them all. {RIGHTS}"
+            f"{realm.name} has {counted(expected, 'users')}, but its list ended after {read}. Nothing was recorded; run"
+            f" again later. If this stays so, its account does not see them all. {RIGHTS}"
         )
 
 

@@ -9,6 +9,7 @@ from collectors.openshift.prometheus import Labels, PodLabels, Prometheus, Serie
 from collectors.openshift.queries import LOOKBACK, Queries
 from collectors.openshift.settings import OpenShiftSource
 from ledger import ConfigurationError, SourceUnavailable
+from ledger.counts import counted
 
 __all__ = ["TOLD", "Asked", "Labelled", "Over", "Pods", "Progress", "Seen", "Told", "Who", "read_pods"]
 
@@ -213,6 +214,6 @@ def _check_requests(prometheus: Prometheus, pods: Pods) -> None:
     for resource in ("cpu", "memory"):
         if running and resource not in asking:
             raise SourceUnavailable(
-                f"{prometheus.name} knows {running:,} pods, but tells of none how much {resource} it requests"
+                f"{prometheus.name} knows {counted(running, 'pods')}, but tells of none how much {resource} it requests"
                 " (kube_pod_resource_request). Nothing was recorded; let it read /metrics/resources of kube-scheduler."
             )

@@ -26,6 +26,7 @@ from ledger import (
     SourceUnavailable,
     Watermark,
 )
+from ledger.counts import counted
 from ledger.records import InstanceId
 from ledger.times import EPOCH, iso_seconds
 
@@ -144,9 +145,10 @@ def _vanished(name: str, missing: list[Server], listed: int, accept: bool) -> li
     """
     credible = max(10, (len(missing) + listed) // 10) if listed else 0
     if len(missing) > credible and not accept:
+        gone = counted(len(missing), f"servers of {name} are listed no more")
         raise ConfigurationError(
-            f"{len(missing)} servers known of {name} are listed no more, nor as deleted, beside {listed} that are. That"
-            " looks like a wrong answer rather than a cloud. If they are really gone, run once with --accept-vanished."
+            f"{gone}, nor as deleted, beside {listed:,} that are."
+            " That looks like a wrong answer rather than a cloud. If it is really so, run once with --accept-vanished."
         )
     return [replace(server, vanished=True, task_state=None) for server in missing]
 

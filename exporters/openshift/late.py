@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from exporters.openshift.lives import DAY, joined
 from ledger import Ledger
+from ledger.counts import counted
 from ledger.exports import Export, Exports
 from ledger.jobs import Jobs
 from ledger.pods import Interval, Life
@@ -25,6 +26,17 @@ class Late(NamedTuple):
 
     def plus(self, other: "Late") -> "Late":
         return Late(*(one + more for one, more in zip(self, other, strict=True)))
+
+    @property
+    def warning(self) -> str:
+        """What an operator should know of it; empty where there is nothing."""
+        if not self.pods:
+            return ""
+        pods, seconds = counted(self.pods, "pods are known"), counted(self.too_long, "seconds")
+        return (
+            f"{pods} better than XDMoD was told ({seconds} too long, {self.too_short:,} too short). It keeps what it"
+            " has; to correct it, delete the resource's jobs there and shred the days again."
+        )
 
 
 def late(ledger: Ledger, source: str, exports: Exports, due: Export, since: datetime) -> Late:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from ledger import DataError, Ledger, Mode, XdmodCloudError
+from ledger.counts import counted
 from ledger.database import VERSIONS
 from operations.backup import folders as packing
 from operations.backup import manifest as manifests
@@ -129,7 +130,9 @@ def _parts(
             yield _dumped(server, draft, sealer, DATABASES, wanted, versions)
             if unsafe := server.unsafe(wanted):
                 some = ", ".join(unsafe[:5]) + (" …" if len(unsafe) > 5 else "")
-                warnings.append(f"{len(unsafe)} tables know no transactions and may be of different moments: {some}")
+                warnings.append(
+                    f"{counted(len(unsafe), 'tables know')} no transactions and may be of different moments: {some}"
+                )
 
 
 def _ledger(configuration: Configuration, draft: Draft, sealer: Sealer, versions: dict[str, str]) -> Part:

@@ -7,6 +7,7 @@ from hashlib import sha256
 from msgspec import Struct
 
 from ledger import DataError
+from ledger.counts import counted
 from operations.backup.manifest import Kind, Manifest, Part
 from operations.backup.pipes import compressed, compression, decompressed
 from operations.backup.sealing import Key, decrypted, encrypted
@@ -47,7 +48,7 @@ def whole(store: Store, name: str, manifest: Manifest) -> None:
             size += len(chunk)
             digest.update(chunk)
         if (size, digest.hexdigest()) != (part.size, part.sha256):
-            what = "was altered" if size == part.size else f"has {size:,} bytes and not {part.size:,}"
+            what = "was altered" if size == part.size else f"has {counted(size, 'bytes')} and not {part.size:,}"
             raise DataError(f"{store.place}/{name}/{part.file} {what}. Nothing was touched; use another backup.")
 
 

@@ -33,7 +33,7 @@ class Source(NamedTuple):
         differ = [name for name in sorted({*said, *found}) if said.get(name) != found.get(name)]
         faults = [f"{name}: {_told(said.get(name))} saved, {_told(found.get(name))} restored" for name in differ]
         if objects != self.part.objects:
-            faults.append(f"{self.part.objects} views, triggers and routines saved, {objects} restored")
+            faults.append(f"views, triggers and routines: {self.part.objects} saved, {objects} restored")
         if faults:
             more = f" and {len(faults) - 3} more" if len(faults) > 3 else ""
             raise DataError(f"{self.place} does not restore to what was saved: {'; '.join(faults[:3])}{more}.")

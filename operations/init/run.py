@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from ledger import ConfigurationError, SourceUnavailable
 from ledger.files import written_safely
@@ -84,6 +85,8 @@ def begun(file: Path, configuration: Path | None, *, dry_run: bool = False) -> I
             f" {installation.configuration}. Correct [xdmod] configuration in one of them."
         )
     settings = XdmodSettings(installation.configuration, installation.bin, installation.configuration)
+    if ours:
+        settings = replace(settings, time_limit_hours=ours.xdmod.time_limit_hours)
     with ExitStack() as stack:
         commands = None
         if not dry_run:

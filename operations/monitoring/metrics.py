@@ -105,8 +105,7 @@ def _samples(status: Status) -> Iterator[_Sample]:
         yield "xdmod_cloud_backup_failures_since_success", (), status.backup.failures_since
     yield from (("xdmod_cloud_never_read", (name,), 1) for name in status.never)
     for one in status.sources:
-        if kind := status.kinds.get(one.source):
-            yield "xdmod_cloud_source_info", (one.source, kind), 1
+        yield "xdmod_cloud_source_info", (one.source, status.kinds[one.source]), 1
         values = {
             "watermark_timestamp_seconds": _seconds(one.watermark),
             "watermark_age_seconds": status.lag(one),

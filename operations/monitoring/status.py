@@ -34,12 +34,14 @@ class OutboxStatus(Struct, frozen=True):
 class Status(Struct, frozen=True):
     """How the site does at a time (UTC). `never` names the configured clouds that were never read.
 
+    `former` are sources that the ledger knows and the configuration no longer names: nobody reads them any more.
     `backup` tells of backups as of a source: its watermark is when the newest one was begun that was found whole.
     `kinds` says of what kind each source is, openstack, openshift or hierarchy: they are read at other periods.
     """
 
     at: datetime
     sources: list[SourceOverview]
+    former: list[SourceOverview]
     never: list[str]
     outbox: list[OutboxStatus]
     records: int
@@ -57,21 +59,23 @@ def status(ledger: Ledger, configuration: Configuration) -> Status:
     Raises SourceUnavailable where the ledger does not answer, ConfigurationError where a folder cannot be read.
     """
     known = {one.source: one for one in overview(ledger)}
-    backup = known.pop(RUNS, None)
+    backup, kinds = known.pop(RUNS, None), _kinds(configuration)
     return Status(
         datetime.now(UTC),
-        list(known.values()),
+        [one for one in known.values() if one.source in kinds],
+        [one for one in known.values() if one.source not in kinds],
         [cloud.name for cloud in configuration.clouds if cloud.name not in known],
         list(_outbox(configuration)),
         records_ever(ledger),
         backup,
-        _kinds(configuration),
+        kinds,
     )
 
 
 def _kinds(configuration: Configuration) -> dict[str, str]:
-    clouds = {source.name: "openstack" for source in configuration.openstack}
-    return {SOURCE: "hierarchy", **{cluster.name: "openshift" for cluster in configuration.openshift}, **clouds}
+    """Of what kind each source is that the configuration names; a cluster without url is read with another one."""
+    owners = configuration.coldfront or configuration.keycloak or configuration.hierarchy.keystone
+    return {cloud.name: cloud.kind.value for cloud in configuration.clouds} | ({SOURCE: "hierarchy"} if owners else {})
 
 
 def _outbox(configuration: Configuration) -> Iterator[OutboxStatus]:

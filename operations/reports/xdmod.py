@@ -1,6 +1,6 @@
 """Reports from what an XDMoD has recorded: its resources, and whose their sessions are."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -22,11 +22,11 @@ from reporter import By, Only, Period, usage_report
 from reporter.charges.reckoning import Rates, charged
 from reporter.charges.records import Charges
 from reporter.engine_sessions import EngineSessions
-from reporter.naming import Called, Labels, meant
+from reporter.naming import Called, Labels, meant, near, spellings
 from reporter.records import UNKNOWN
 from reporter.restriction import Names
 from reporter.session_list import Chosen
-from reporter.xdmod.job_list import job_lines, job_resources
+from reporter.xdmod.job_list import job_lines, job_names, job_resources
 from reporter.xdmod.sessions import Owned, XdmodSessions
 from reporter.xdmod.warehouse import Warehouse
 from usage import Engine
@@ -140,8 +140,10 @@ class Loaded(NamedTuple):
 
     def called(self, project: str | None) -> str | None:
         """What the sessions call a project that is asked for."""
-        spelled = {folded(f"{one.called[0]}@{one.called[1] or UNKNOWN}"): one.project for one in self.owned}
-        return project if project is None else spelled.get(folded(project), project)
+        if project is None or project in {one.project for one in self.owned}:
+            return project
+        spelled = {folded(spellings(one.called)[1]): one.project for one in self.owned}
+        return spelled.get(folded(project), project)
 
 
 @contextmanager
@@ -286,7 +288,7 @@ def list_xdmod_jobs(
 ) -> Iterator[str]:
     """Return the lines of all jobs that touch a period, many at once; of the resources of those names, or of all.
 
-    Raises ConfigurationError for a name that is not there, and where an institution is asked for.
+    Raises ConfigurationError for a name that is not there, or that no job bears, and where an institution is asked for.
     """
     if wanted.institution is not None:
         raise ConfigurationError("XDMoD's jobs name no institution. Ask for them by --project or --user.")
@@ -294,7 +296,21 @@ def list_xdmod_jobs(
     for name in names:
         if name not in known:
             raise _no_resource(known, f'"{name}"')
-    return job_lines(warehouse, [known[name] for name in names], period, wanted.project, wanted.user)
+    ids = [known[name] for name in names]
+    project, user = wanted.project, wanted.user
+    if project is not None or user is not None:
+        projects, users = job_names(warehouse, ids)
+        project = None if project is None else _borne("project", project, projects)
+        user = None if user is None else _borne("user", user, users)
+    return job_lines(warehouse, ids, period, project, user)
+
+
+def _borne(what: str, word: str, names: Collection[str]) -> str:
+    """The name that is meant of those that jobs bear."""
+    name = meant(word, names)
+    if name is None:
+        raise ConfigurationError(f'No job in XDMoD is of a {what} "{word}".{near(word, names)}')
+    return name
 
 
 def _no_resource(known: Iterable[str], called: str) -> ConfigurationError:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from exporters.openstack import TARGET
 from ledger import Ledger, Seq
+from ledger.counts import counted
 from ledger.exports import Export, Exports
 from ledger.records import InstanceId
 from reporter.xdmod.recorded import Defined, Reach
@@ -112,8 +113,8 @@ class Reasons:
         for one in self._defined.get(ours.instance_type, ()):
             ends = one.until is None or ours.start_time_ts <= one.until
             if (one.cores, one.memory_mb) != size and one.since <= ours.start_time_ts and ends:
-                why = f"{ours.instance_type} is {one.cores} cores and {one.memory_mb} MiB in XDMoD at that time"
-                return Reason(f"{why}, and what is otherwise is lost", benign=False)
+                there = f"{counted(one.cores, 'cores')} and {one.memory_mb} MiB in XDMoD at that time"
+                return Reason(f"{ours.instance_type} is {there}, and what is otherwise is lost", benign=False)
         return None
 
     def _is_known(self, instance: str) -> bool:

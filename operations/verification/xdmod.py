@@ -17,6 +17,7 @@ from hierarchy.names import folded
 from hierarchy.owners import Owner, owners
 from hierarchy.records import UNKNOWN
 from ledger import DataError, Kind, Ledger
+from ledger.counts import counted
 from ledger.exports import Exports
 from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from operations.known import Known
@@ -148,12 +149,14 @@ class _Comparison:
                 for name in known.called(Kind.PROJECT, known.ids(Kind.PROJECT, project or ""))
             }
             reason = Reason("XDMoD keeps the name that it heard first", benign=True) if there in names else None
-            yield _said(f"project {project}", f"{number:,} sessions are of {there} in XDMoD", reason)
+            yield _said(f"project {project}", f"{counted(number, 'sessions are')} of {there} in XDMoD", reason)
 
     def nodes(self) -> Iterator[Unlike]:
         """Projects that count for another PI."""
         for (project, there, here), number in sorted(self._counted.items(), key=str):
-            what = f"{number:,} sessions count for {there or UNKNOWN} in XDMoD, and began while it was {here}'s"
+            what = (
+                f"{counted(number, 'sessions count')} for {there or UNKNOWN} in XDMoD, and began while it was {here}'s"
+            )
             if there is not None and _node(there) in self._owned.ever(project):
                 yield _said(f"project {project}", what, Reason("XDMoD keeps the owner of its ingest", benign=True))
             else:

@@ -131,6 +131,7 @@ def _read_openshift(ledger: Ledger, configuration: Configuration, cloud: Cloud, 
         done.warnings += collected.warnings
     done.collected[source.name] = dict(counts)
     jobs = export_openshift(ledger, configuration, source)
+    done.warnings += [f"{source.name}: {part.late.warning}" for part in jobs if part.late.warning]
     files = [file for part in jobs for file in part.files]
     unfit = sum(len(part.unfit) for part in jobs)
     done.written.append(Written(source.name, len(files), sum(file.records for file in files), unfit))

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from hierarchy.ownership_files import read_ownership_files
 from ledger import ConfigurationError, SourceUnavailable
+from ledger.counts import counted
 from ledger.database import VERSIONS, check, connect, place, writing
 from ledger.files import written_safely
 from operations.configuration import Configuration
@@ -124,7 +125,7 @@ def database(configuration: Configuration) -> Iterator[Look]:
             tables = [line.split()[3] for line in grants("any@any", warehouse.version)]
             for table in tables:
                 warehouse.ask(f"SELECT 1 FROM {table} LIMIT 0")
-            return Fine(f"XDMoD {warehouse.version}, {len(tables)} tables can be read")
+            return Fine(f"XDMoD {warehouse.version}, {counted(len(tables), 'tables')} can be read")
 
     yield Look("XDMoD's database", at)
 

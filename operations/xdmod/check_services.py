@@ -10,6 +10,7 @@ from collectors.keycloak import Login, read_keycloak
 from collectors.openshift import OpenShiftSource
 from collectors.openshift.prometheus import Prometheus
 from collectors.openstack import OpenStackSource
+from ledger.counts import counted
 from operations.configuration import Configuration
 from operations.xdmod.check import Fine, Look
 
@@ -67,7 +68,10 @@ def coldfront(configuration: Configuration) -> Iterator[Look]:
     def at() -> Fine:
         login = Login(configuration.keycloak) if configuration.keycloak else None
         told = read_coldfront(settings, login, _quietly)
-        return Fine(f"{settings.url} tells {len(told.records):,} projects, allocations and members", told.at)
+        return Fine(
+            f"{settings.url} tells {counted(len(told.records), 'records')} of projects, allocations and members",
+            told.at,
+        )
 
     yield Look("ColdFront", at)
 
@@ -80,9 +84,8 @@ def keycloak(configuration: Configuration) -> Iterator[Look]:
 
     def at() -> Fine:
         told = read_keycloak(settings, Login(settings), _quietly)
-        return Fine(
-            f'realm "{settings.realm}" at {settings.url} tells {len(told.records):,} people and members', told.at
-        )
+        told_of = counted(len(told.records), "records of people and members")
+        return Fine(f'realm "{settings.realm}" at {settings.url} tells {told_of}', told.at)
 
     yield Look("Keycloak", at)
 

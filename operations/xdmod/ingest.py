@@ -138,16 +138,17 @@ def _again(commands: Commands, pending: Pending, done: Ingested) -> None:
     today = datetime.now(UTC).date() + timedelta(days=1)  # it may be tomorrow already where XDMoD is
     while (first := pending.todo.again_from) is not None:
         last = min(first + _CHUNK - timedelta(days=1), today)
-        commands.must("xdmod-ingestor", "-v", "--start-date", str(first), "--end-date", str(last))
+        days = ("--start-date", str(first), "--end-date", str(last))
+        commands.must("xdmod-ingestor", "-v", *days, everything=True)
         pending.done_again(last + timedelta(days=1) if last < today else None)
         pending.acl(wanted=False)
         done.again.append((first, last))
 
 
 def _counted(configuration: Configuration) -> Mapping[str, int]:
-    """The sessions of each resource. That they cannot be counted keeps nobody from anything."""
+    """The sessions of each cloud. That they cannot be counted keeps nobody from anything."""
     try:
-        return sessions(configuration.xdmod, [cloud.resource for cloud in configuration.clouds])
+        return sessions(configuration.xdmod, [cloud.resource for cloud in configuration.openstack])
     except XdmodCloudError as error:
         _log.warning("The sessions are not counted: %s", error)
         return {}

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
+from ledger.counts import counted
+
 __all__ = ["RULES", "Meaning", "Rule", "Said", "read"]
 
 
@@ -130,6 +132,8 @@ _SKIPPED = re.compile(r"\bRecord \d+: |Unexpected number of fields|Skipping unkn
 _SCANNING = re.compile(r"Scanning file: (.+)")
 #: Where XDMoD reads its own list of resources, as it does at the beginning of each call that shreds for a cloud.
 _OWN = re.compile(r"(Start|Finished) processing section 'xdmod\.ingest-resources'")
+#: What it says of realms, and of kinds of cloud, that it does not have, whenever it is to ingest all that it has.
+_ABSENT = re.compile(r"realm not enabled|No (OpenStack events|cloud event data) to ingest")
 _JOB_ERRORS = re.compile(r"Job errors written to '(.+?)'")
 _ERROR = re.compile(r"\[(error|critical|alert|emergency)\]", re.IGNORECASE)
 _LONGEST = 300
@@ -150,9 +154,12 @@ class Said(Struct, frozen=True):
     warnings: list[str]
 
 
-def read(lines: Sequence[str], code: int) -> Said:
-    """Judge the lines that a command printed, and its exit code."""
-    lines = list(_of_others(lines))
+def read(lines: Sequence[str], code: int, *, everything: bool = False) -> Said:
+    """Judge the lines that a command printed, and its exit code.
+
+    With `everything`, it was to do all that there is, and nothing is wrong with what there is not.
+    """
+    lines = [line for line in _of_others(lines) if not (everything and _ABSENT.search(line))]
     found = [(rule, line) for line in lines if (rule := _rule_of(line))]
     counts = _counted(lines)
     # Of equal meaning, what stands first in the table tells most.
@@ -217,7 +224,7 @@ def _job_errors(line: str) -> str:
         jobs = sum(1 for row in Path(match[1]).read_text(errors="replace").splitlines() if row == "Input:")
     except OSError:
         return ""
-    return f": {jobs:,} jobs"
+    return f": {counted(jobs, 'jobs')}"
 
 
 def _short(line: str) -> str:

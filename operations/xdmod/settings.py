@@ -12,6 +12,7 @@ class XdmodSettings(Struct, frozen=True, forbid_unknown_fields=True):
 
     `bin` is the folder of its commands, which are looked for in PATH otherwise; `configuration` that of resources.json.
     Files that it has read go into `archive`. `url`, or the file `url_file`, tells of its database, which is only read.
+    A command of it that is not done after `time_limit_hours` is stopped.
     """
 
     archive: Path
@@ -19,3 +20,4 @@ class XdmodSettings(Struct, frozen=True, forbid_unknown_fields=True):
     configuration: Path = Path("/etc/xdmod")
     url: str | None = None
     url_file: Path | None = None
+    time_limit_hours: float = 12

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from hierarchy import Cloud
 from ledger import ConfigurationError, Ledger
+from ledger.counts import counted
 from ledger.locks import sole_writer
 from operations.configuration import Configuration
 from operations.xdmod.commands import Commands, patient
@@ -172,7 +173,7 @@ class _Turn:
 def _unread(said: Said, records: int) -> str:
     """Why a call that seems to have gone well did not."""
     if said.read == 0 and records:
-        return f"XDMoD read none of {records:,} records: it takes files for its own by their names only"
+        return f"XDMoD read nothing of {counted(records, 'records')}: it takes files for its own by their names only"
     return ""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
 
+from ledger.counts import counted
 from reporter.charges.records import ChargePart, Charges
 from reporter.csvs import cell
 from reporter.pdf import Column, Fact, Section
@@ -76,7 +77,8 @@ def charge_notes(charges: Charges) -> tuple[str, ...]:
         f"{_ROUNDING[charges.rounding]} The total is of unrounded amounts; of parts of projects it is their sum."
     ]
     told += [
-        f"{hours(one.seconds)} hours of {_servers(one.servers)} have no price, and are in no cost: {one.finding}."
+        f"{hours(one.seconds)} hours of {counted(one.servers, 'servers')} have no price, and are in no cost:"
+        f" {one.finding}."
         for one in charges.findings
     ]
     return tuple(told)
@@ -154,7 +156,3 @@ def _row(part: ChargePart, currency: str) -> dict[str, str]:
         "finding": part.finding or "",
     }
     return {name: cell(value) for name, value in row.items()}
-
-
-def _servers(count: int) -> str:
-    return "1 server" if count == 1 else f"{count:,} servers"

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from fractions import Fraction
 
+from ledger.counts import counted
 from reporter.clusters.records import ClusterReport, PodSum
 from reporter.records import Cell, Table
 from usage.pods import NO_CPU, NO_MEMORY
@@ -12,9 +13,9 @@ __all__ = ["cluster_notes", "cluster_tables"]
 _HOUR, _GIBIBYTE = 3600, 2**30
 _HEADS = ("pods", "pod h", "CPU h", "GiB h", "GPU h")
 _ODDITIES = {
-    "start-kept": "pods began, by their own word, at a time far from their first sample, which counts",
-    "end-kept": "pods ended, by their own word, at a time far from their last sample, which counts",
-    "unmeasured": "pods were there between two samples, for a time that is not known: they are in no sum",
+    "start-kept": "pods with a start, as Kubernetes told it, far from the first sample, which counts",
+    "end-kept": "pods with an end, as Kubernetes told it, far from the last sample, which counts",
+    "unmeasured": "pods between two samples, for a time that is not known and in no sum",
 }
 
 
@@ -42,19 +43,19 @@ def cluster_notes(report: ClusterReport) -> tuple[str, ...]:
         said.append(f"No pod in {report.period.name}.")
     for what, number in report.findings.items():
         hours = _hours(sum(line.seconds for line in report.lines if line.finding == what))
-        said.append(f"{number:,} pods have no price ({what}): {hours:,.2f} pod hours cost nothing here.")
+        said.append(f"{counted(number, 'pods have no price')} ({what}): {hours:,.2f} pod hours cost nothing here.")
     for what, odd, seconds in (
         ("CPU", NO_CPU, sum(one.seconds_without_cpu for one in report.namespaces)),
         ("memory", NO_MEMORY, sum(one.seconds_without_memory for one in report.namespaces)),
     ):
         if pods := report.oddities.get(odd):
             said.append(
-                f"{pods:,} pods asked for no {what}, in {_hours(seconds):,.2f} pod hours: how much of it they used is"
-                " not known, and in no sum."
+                f"{counted(pods, 'pods')} asked for no {what}, in {_hours(seconds):,.2f} pod hours: how much of it was"
+                " used is not known, and in no sum."
             )
     if outage := sum(one.outage_seconds for one in report.namespaces):
         said.append(f"{_hours(outage):,.2f} pod hours lie in outages, and are not charged.")
-    said += [f"{number:,} {_ODDITIES[what]}." for what, number in report.oddities.items() if what in _ODDITIES]
+    said += [f"{counted(number, _ODDITIES[what])}." for what, number in report.oddities.items() if what in _ODDITIES]
     if report.known_to < report.period.end:
         known = f"{report.known_to:%Y-%m-%d %H:%M UTC}"
         said.append(f"The cluster was read up to {known}: what ran after that is not in here.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from reportlab.lib.units import mm
 
 from hierarchy.fundings import UNFUNDED
+from ledger.counts import counted
 from reporter.lettering import codes_shown, marks_lost
 from reporter.pdf.blocks import Fact, Front, Section, chart, front, made, section, sentences
 from reporter.pdf.pages import Pages
@@ -151,5 +152,5 @@ def _made(report: UsageReport, resource: str) -> list[str]:
         unsized=bool(report.total.unsized),
         marks=marks_lost(names),
         codes=codes_shown(names),
-        sessions=f"{report.total.sessions:,}",
+        sessions=counted(report.total.sessions, "sessions"),
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from reportlab.lib.units import mm
 
 from hierarchy.fundings import UNFUNDED
+from ledger.counts import counted
 from reporter.charges.tables import charge_sections, charge_totals
 from reporter.pdf import Column, Front, Pages, Section, front, made, section, sentences
 from reporter.pdf.usage import daily_chart, totals_of, usage_sections
@@ -153,7 +154,7 @@ def _made(statement: Statement) -> list[str]:
         charges=report.charges,
         shared=bool(report.portions),
         unfunded=UNFUNDED,
-        sessions=f"{report.total.sessions:,}",
+        sessions=counted(report.total.sessions, "sessions"),
     )
 
 

@@ -11,7 +11,7 @@ from reporter.xdmod.reading import read_texts
 from reporter.xdmod.warehouse import Warehouse
 from usage import Engine
 
-__all__ = ["heading", "job_lines", "job_resources"]
+__all__ = ["heading", "job_lines", "job_names", "job_resources"]
 
 _FORM = Form(
     "job-list-csv",
@@ -86,6 +86,13 @@ WHERE ($project IS NULL OR project = $project) AND ($user IS NULL OR username = 
 """
 _LINES_AT_ONCE = 50_000
 
+#: By bytes, for the tables' collation takes letters of either case for the same.
+_USERS = "SELECT DISTINCT CAST(username AS BINARY) FROM mod_hpcdb.hpcdb_jobs"
+_PROJECTS = """
+SELECT DISTINCT CAST(account_name AS BINARY) FROM mod_hpcdb.hpcdb_accounts
+JOIN (SELECT DISTINCT account_id FROM mod_hpcdb.hpcdb_jobs{of_these}) AS used USING (account_id)
+"""
+
 
 def heading() -> str:
     """Return the first line of the list, with its end."""
@@ -96,6 +103,14 @@ def job_resources(warehouse: Warehouse) -> dict[str, int]:
     """Return the ids that jobs have for what resources.json calls their resources."""
     asked = "SELECT resource_code, resource_id FROM mod_hpcdb.hpcdb_resources"
     return {str(code): int(key) for code, key in warehouse.ask(asked)}
+
+
+def job_names(warehouse: Warehouse, resources: Sequence[int]) -> tuple[set[str], set[str]]:
+    """Return what the projects and the users are called that ever had a job; of some resources, or of all."""
+    of_these = _of(resources, " WHERE resource_id")
+    asked = _PROJECTS.format(of_these=of_these), f"{_USERS}{of_these}"
+    projects, users = ({name.decode() for (name,) in warehouse.ask(statement) if name} for statement in asked)
+    return projects, users
 
 
 def job_lines(
@@ -120,8 +135,12 @@ def _statement(resources: Sequence[int], first: int, limit: int) -> str:
     touches = (
         touching(str(first), str(limit)).replace("start_time_ts", "j.start_time").replace("end_time_ts", "j.end_time")
     )
-    of_these = f" AND j.resource_id IN ({', '.join(map(str, resources))})" if resources else ""
+    of_these = _of(resources, " AND j.resource_id")
     return f"SELECT CONCAT_WS(',', {', '.join(columns)}) {_JOBS} WHERE {touches}{of_these} ORDER BY j.job_id"
+
+
+def _of(resources: Sequence[int], column: str) -> str:
+    return f"{column} IN ({', '.join(map(str, resources))})" if resources else ""
 
 
 def _quoted(sql: str) -> str:

@@ -15,6 +15,7 @@ import jsonschema_rs
 import schemas
 from hierarchy.owners import Owner
 from ledger import DataError
+from ledger.counts import counted
 from ledger.text import DOMAIN_WIDTH, PROJECT_WIDTH, fitted
 from ledger.times import EPOCH
 from reporter.csvs import cell, unfit
@@ -233,8 +234,8 @@ def parted(said: str) -> tuple[int, str, list[str]]:
     name, sessions = rest[: int(length)], rest[int(length) :].split("\n")
     if len(sessions) < int(count):
         raise DataError(
-            f"The server {name} has {int(count):,} sessions in the period, more than the database sends at once."
-            " Set its max_allowed_packet higher, or name a shorter period."
+            f"The server {name} has {counted(int(count), 'sessions')} in the period, more than the database sends at"
+            " once. Set its max_allowed_packet higher, or name a shorter period."
         )
     return int(key), name, sessions
 

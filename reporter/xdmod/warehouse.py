@@ -148,6 +148,8 @@ FROM modw.storagefact AS sr
     ),
 }
 
+#: So long a table may be locked by another, who changes it; the server's own default is a day.
+_LOCKED_SECONDS = 300
 #: The driver's own errors that say that the database does not answer.
 _UNAVAILABLE = (pymysql.OperationalError, pymysql.InternalError, pymysql.InterfaceError)
 
@@ -185,6 +187,7 @@ class Warehouse:
             with _explained(engine.url), engine.connect() as connection:
                 connection.exec_driver_sql("SET SESSION TRANSACTION READ ONLY")
                 connection.exec_driver_sql(f"SET SESSION group_concat_max_len = {_LONGEST}")
+                connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {_LOCKED_SECONDS}")
                 connection.exec_driver_sql("START TRANSACTION WITH CONSISTENT SNAPSHOT")
                 yield cls(connection, _version(connection))
         finally:

@@ -57,7 +57,7 @@ def test_a_line_for_each_window(cluster: Cluster) -> None:
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert len(lines) == 3
-    assert lines[0].startswith("ocp: read up to 2025-03-02 00:00:00 UTC: 1 pods,")
+    assert lines[0].startswith("ocp: read up to 2025-03-02 00:00:00 UTC: 1 pod,")
 
 
 def test_json_for_a_program(cluster: Cluster) -> None:

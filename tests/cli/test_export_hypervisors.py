@@ -20,7 +20,7 @@ def test_command_writes_both(site: HostSite) -> None:
     said = site.command("--resource-specs", file)
     assert said.return_value == 0
     assert "sim: wrote hypervisor_facts_2026-10-01T08:00:00.json (2 hosts)" in said.output
-    assert f"sim: wrote {file} (1 entries)" in said.output
+    assert f"sim: wrote {file} (1 entry)" in said.output
     said = site.command("sim", "--resource-specs", file)
     assert "sim: nothing new" in said.output
     assert f"sim: {file} stays as it is" in said.output
@@ -48,7 +48,7 @@ def test_command_reports_what_is_unfit(site: HostSite) -> None:
     site.collect("2026-10-01T08:00:00", A, ("b", -1, 128))
     said = site.command()
     assert said.return_value == 1
-    assert f"1 records do not fit the schema; they are in {site.quarantine}" in said.stderr
+    assert f"1 record does not fit the schema; see {site.quarantine}" in said.stderr
 
 
 def test_command_exports_nothing_beside_a_file_at_fault(site: HostSite) -> None:

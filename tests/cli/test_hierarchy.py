@@ -144,18 +144,23 @@ def test_what_a_reading_prints(site: Served) -> None:
 def test_what_an_export_prints(site: Served) -> None:
     """The files with their lines; as JSON with their sums; and the days that XDMoD has to aggregate again."""
     site.collect(FIRST)
-    again = "What it ingested of them before the import, from 2025-01-01 on, it has to ingest and aggregate again."
+    again = "What it ingested before the import, from 2025-01-01 on, it has to ingest and aggregate again."
     assert site.run("hierarchy", "export").splitlines() == [
         *(
-            f"hierarchy: wrote {site.folder}/outbox/hierarchy/{name} ({lines} lines)"
-            for name, lines in (("hierarchy.csv", 8), ("group.csv", 2), ("names.csv", 2), ("pi2project.csv", 1))
+            f"hierarchy: wrote {site.folder}/outbox/hierarchy/{name} ({lines})"
+            for name, lines in (
+                ("hierarchy.csv", "8 lines"),
+                ("group.csv", "2 lines"),
+                ("names.csv", "2 lines"),
+                ("pi2project.csv", "1 line"),
+            )
         ),
         f"hierarchy: new to XDMoD, or moved: 2 projects. {again}",
     ]
     (site.folder / "outbox" / "hierarchy").rename(site.folder / "importing")
     site.person("pi-a", "University B", "engineering", firstName="Pi", lastName="A")
     site.collect(MOVED)
-    assert f"hierarchy: new to XDMoD, or moved: 1 projects. {again}" in site.run("hierarchy", "export")
+    assert f"hierarchy: new to XDMoD, or moved: 1 project. {again}" in site.run("hierarchy", "export")
     told = site.json("hierarchy", "export", "--as-of", "2025-01-02", "--output", str(site.folder / "then"))
     assert (told["folder"], told["as_of"]) == (str(site.folder / "then"), "2025-01-02T23:59:59.999999Z")
     assert [(file["name"], file["records"], len(file["sha256"])) for file in told["files"]] == [

@@ -202,10 +202,10 @@ def test_the_terminal_says_what_is_not_known(site: Path) -> None:
     """Pods and hours of what has no price, of what asked for nothing, and up to when the cluster was read."""
     said = run(site, "report", "openshift", "--month", "2026-02", "--rates", str(RATES)).stdout
     for words in (
-        "1 pods have no price (no rate): 2.00 pod hours",
-        "1 pods have no price (unknown GPU): 1.00 pod hours",
-        "1 pods have no price (unknown size): 1.00 pod hours",
-        "1 pods asked for no CPU, in 1.00 pod hours",
+        "1 pod has no price (no rate): 2.00 pod hours",
+        "1 pod has no price (unknown GPU): 1.00 pod hours",
+        "1 pod has no price (unknown size): 1.00 pod hours",
+        "1 pod asked for no CPU, in 1.00 pod hours",
         "The cluster was read up to 2026-02-05 00:00 UTC",
         "│ notebooks:noclass",
     ):
@@ -304,6 +304,21 @@ def test_a_card_of_sessions_is_refused(site: Path) -> None:
     assert done.returncode == 2
     assert "is for servers, and pods have no sessions" in done.stderr
     assert not (site / "reports").exists()
+
+
+def test_a_card_that_is_for_no_cluster_is_refused(site: Path) -> None:
+    """It is said which cluster has none, which files were read, and what to do; those of the configuration may lack."""
+    card = site / "card.toml"
+    card.write_text('resources = ["elsewhere"]\n' + RATES.read_text())
+    done = call_at(site, "report", "openshift", "--month", "2026-02", "--rates", str(card))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"No rate card is for openshift: {card} is for other resources. Name one more with --rates" in done.stderr
+    assert not (site / "reports").exists()
+    with (site / "xdmod-cloud.toml").open("a") as file:
+        file.write('[reports]\nrates = ["card.toml"]\n')
+    assert "Service units" not in run(site, "report", "openshift", "--month", "2026-02").stdout
+    both = ("--rates", str(card), "--rates", str(RATES))
+    assert "Service units" in run(site, "report", "openshift", "--month", "2026-02", *both).stdout
 
 
 def test_a_cluster_that_was_not_read_is_said(site: Path) -> None:

@@ -148,6 +148,30 @@ def test_letters_of_either_case(site: Site) -> None:
     assert {row["project"] for row in csv.DictReader(unknown.stdout.splitlines())} == {"lab", "astro"}
 
 
+def test_a_project_called_as_another_is_shown(tmp_path: Path) -> None:
+    """The three are three lines, three statements in three folders, each with its own server."""
+    cloud = SimulatedCloud(START)
+    servers = {"first": ("lab", "one"), "second": ("laboratory", "two"), "third": ("lab (one)", "three")}
+    with Replay(cloud) as server:
+        odd = Site.beside(server, tmp_path / "odd")
+        for name, (project, domain) in servers.items():
+            cloud.boot(name, project=project, domain=domain, seconds=0)
+        cloud.rename_project("laboratory", "lab")
+        odd.round(START + 3 * HOUR, sweep=True)
+        (usage,) = told(odd, "usage", "--rates", card(odd))
+        shown = {"lab@one": "first", "lab (two)": "second", "lab (one)": "third"}
+        assert {one["name"]: one["used"]["servers"] for one in usage["report"]["projects"]} == dict.fromkeys(shown, 1)
+        assert costs(usage["report"]).keys() == shown.keys()
+        found = told(odd, "statement", "--all", "--rates", card(odd))
+        assert len({Path(file).parent for one in found for file in one["files"]}) == 3
+        for one in found:
+            name = one["subject"].removeprefix("project ")
+            assert {line["server"] for line in one["lines"]} == {shown[name]}
+            (asked,) = told(odd, "statement", "--project", name, "--rates", card(odd))
+            assert asked["report"]["total"] == one["report"]["total"]
+            assert {line["server"] for line in asked["lines"]} == {shown[name]}
+
+
 def texts(file: Path) -> str:
     return subprocess.run(["pdftotext", "-layout", str(file), "-"], capture_output=True, text=True, check=True).stdout
 

@@ -363,7 +363,7 @@ def test_a_row_of_the_list_that_cannot_be_read(server: Server, name: str, value:
     assert "Allocation" in told.rejected[0].reason
     assert records(told, Allocation).keys() == {str(number) for number in range(2, 11)}
     assert told.kinds == frozenset()
-    assert any("1 rows cannot be read" in warning for warning in told.warnings)
+    assert any("1 row cannot be read" in warning for warning in told.warnings)
 
 
 def test_bytes_that_are_no_text(server: Server) -> None:

@@ -275,7 +275,7 @@ def test_a_cloud_that_is_not_configured_any_more(quick: Estate, tmp_path: Path) 
     done = quick.export(tmp_path / "files")
     assert (tmp_path / "files" / "pi2project.csv").read_text() == ""
     assert (tmp_path / "files" / "group.csv").read_text() == ""
-    assert "1 projects are of stack, which is no cloud in the configuration" in done.warnings[0]
+    assert "without 1 project of stack, which is no cloud in the configuration" in done.warnings[0]
     quick.run(DAYS[1])
     assert quick.present()["cloud-project stack/0a"][1] == "Active"
 

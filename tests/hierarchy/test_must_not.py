@@ -393,7 +393,7 @@ def test_an_allocation_without_a_resource(site: Served) -> None:
     site.at(DAYS[0])
     done = site.call("collect", "hierarchy")
     assert done.returncode == 0
-    assert "1 allocations are of no resource" in done.stderr
+    assert "1 allocation is of no resource, and left out." in done.stderr
     assert len([name for name in site.shown() if name.startswith("cloud-project")]) == 2
 
 

@@ -278,7 +278,7 @@ def test_c8_files_that_are_not_what_was_exported(site: Site) -> None:
     gone.unlink()
     with books_of(site) as books:
         fewer, unlike = findings("C8", books)
-        assert CHECKS["C8"](books).not_checked == "1 files are in none of the folders; name the one with --events"
+        assert CHECKS["C8"](books).not_checked == "1 file is in none of the folders; name the one with --events"
     assert (fewer.scope, fewer.difference, fewer.severity) == (str(shorter), "-1", "error")
     assert (unlike.scope, unlike.expected[:8], unlike.severity) == (str(other), "SHA-256 ", "error")
 

@@ -88,6 +88,39 @@ def test_a_cloud_that_was_never_read_is_named(tmp_path: Path) -> None:
         assert values(exposition(found(made)))['xdmod_cloud_never_read{source="sim"}'] == 1
 
 
+def test_a_cloud_that_was_taken_out_of_the_configuration_is_quiet(tmp_path: Path) -> None:
+    """It has no metrics that an alert could be of; the table says since when it is not read, and what is lost of it."""
+    with site_of(tmp_path / "site") as made:
+        lived(made)
+        made.server.cloud.change(0.3)  # type: ignore[attr-defined]
+        made.server.at = NOW + timedelta(days=4)
+        appended = made.collect().counts["appended"]
+        file = made.folder / "xdmod-cloud.toml"
+        before = file.read_text()
+        file.write_text(before.replace('name = "sim"', 'name = "other"'))
+        text = exposition(found(made))
+        assert '{source="sim"' not in text
+        assert values(text)['xdmod_cloud_never_read{source="other"}'] == 1
+        done = call(made, "status")
+        assert re.search(
+            rf"sim is no longer configured, .* read at .*; not exported: {appended} openstack-events\.", done.stdout
+        )
+        told = json.loads(call(made, "status", "--json").stdout)
+        assert (told["sources"], [one["source"] for one in told["former"]]) == ([], ["sim"])
+        file.write_text(before)
+        assert values(exposition(found(made)))['xdmod_cloud_source_info{source="sim",kind="openstack"}'] == 1
+
+
+def test_a_cluster_that_is_read_with_another_configuration_is_watched(tmp_path: Path) -> None:
+    """One that has no url here can still be lost."""
+    with site_of(tmp_path / "site") as made:
+        lived(made)
+        file = made.folder / "xdmod-cloud.toml"
+        file.write_text('[[openshift]]\nname = "sim"\nresource = "sim"\n')
+        told = values(exposition(found(made)))
+        assert 'xdmod_cloud_watermark_timestamp_seconds{source="sim"}' in told
+
+
 def test_failures_since_the_last_success_are_counted(tmp_path: Path) -> None:
     """With what was wrong in the last one."""
     from demo.replay import LOGIN_PAGE

@@ -513,6 +513,27 @@ def test_jobs(server: MariaDB, tmp_path: Path) -> None:
     assert sum(int(row["core_seconds_in_period"]) for row in found) == cores
     of_one = call_at(tmp_path, "report", "sessions", *place, "--user", "noror").stdout
     assert len(of_one.splitlines()) - 1 == sum(row["user"] == "noror" for row in found) > 0
+    assert call_at(tmp_path, "report", "sessions", *place, "--user", "NoRor").stdout == of_one
+    project = next(row["project"] for row in found if row["user"] == "noror")
+    of_project = call_at(tmp_path, "report", "sessions", *place, "--project", project).stdout
+    assert len(of_project.splitlines()) - 1 == sum(row["project"] == project for row in found) > 0
+    assert call_at(tmp_path, "report", "sessions", *place, "--project", project.upper()).stdout == of_project
+
+
+def test_jobs_of_users_who_differ_by_case(server: MariaDB, tmp_path: Path) -> None:
+    """The one that is written exactly so is meant; else it has to be said which."""
+    (one,) = rows(server, "SELECT MIN(job_id) FROM mod_hpcdb.hpcdb_jobs WHERE username = 'noror'")
+    place = ("report", "sessions", "--jobs", "--from", "2016-01-01", "--to", "2019-12-31", "--xdmod", server.url(""))
+    whole = call_at(tmp_path, *place, "--user", "noror").stdout.splitlines()
+    server.execute(f"UPDATE mod_hpcdb.hpcdb_jobs SET username = 'Noror' WHERE job_id = {one[0]}")
+    try:
+        alone, others = (call_at(tmp_path, *place, "--user", name).stdout.splitlines() for name in ("Noror", "noror"))
+        assert (len(alone), len(others)) == (2, len(whole) - 1)
+        asked = call_at(tmp_path, *place, "--user", "NOROR")
+        assert (asked.returncode, asked.stdout) == (2, "")
+        assert "Near it: noror" in asked.stderr
+    finally:
+        server.execute(f"UPDATE mod_hpcdb.hpcdb_jobs SET username = 'noror' WHERE job_id = {one[0]}")
 
 
 @pytest.mark.parametrize(
@@ -529,6 +550,8 @@ def test_jobs(server: MariaDB, tmp_path: Path) -> None:
         (("sessions", "--institution", "MOC"), 2, 'no institution "MOC" (it has: MOC - Mass Open Cloud)'),
         (("sessions", "--jobs", "nowhere"), 2, 'XDMoD has no resource "nowhere"'),
         (("sessions", "--jobs", "--institution", "MOC"), 2, "name no institution"),
+        (("sessions", "--jobs", "--user", "norror"), 2, 'No job in XDMoD is of a user "norror". Near it: noror'),
+        (("sessions", "--jobs", "--project", "../x"), 2, 'No job in XDMoD is of a project "../x". Known: '),
     ],
 )
 def test_odd_questions(server: MariaDB, tmp_path: Path, words: tuple[str, ...], code: int, said: str) -> None:

@@ -1,6 +1,8 @@
 """What somebody writes, and which of the names that are there is meant."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hierarchy.owners import ALWAYS, Label, Owner
 from hierarchy.projects import Projects
@@ -43,6 +45,35 @@ def test_several_of_one_name() -> None:
         'Projects of several domains are called "lab". Name one as: lab@one; lab@two; lab@unknown.'
         " Or by its key: coldfront/7."
     )
+
+
+ODD = Names(
+    frozenset({("lab", "one"), ("lab", "two"), ("lab (one)", "three"), ("lab@two", "one"), ("lab (two)", "one")}),
+    frozenset(),
+)
+
+
+def test_a_project_that_is_called_as_another_would_be_shown() -> None:
+    """Each is shown otherwise than all others, and what it is shown as is what means it."""
+    labels = Labels.of(ODD.called)
+    shown = {labels.label(one): one for one in ODD.called}
+    assert shown.keys() == {"lab@one", "lab (two) 2", "lab (one)", "lab@two", "lab (two)"}
+    for label, (name, domain) in shown.items():
+        found = chosen_of(Only(project=label), ODD, (), Projects())
+        assert found == Chosen(called=(name,), domain=(domain,) if name == "lab" else None)
+    with pytest.raises(ConfigurationError, match=r"Name one as: lab \(two\) 2; lab@one\."):
+        chosen_of(Only(project="lab"), ODD, (), Projects())
+
+
+NAMES = st.sampled_from(["lab", "lab (one)", "lab (one) (one)", "lab@one", "one", "one) (one", "lab (one) 2", "(", "@"])
+
+
+@given(st.sets(st.tuples(NAMES, NAMES | st.none())))
+def test_no_two_projects_are_shown_alike(called: set[tuple[str, str | None]]) -> None:
+    """Whatever they and their domains are called; but for one whose domain nobody knows, where there is one alone."""
+    labels = Labels.of(called)
+    told = [one for one in called if one[0] in labels.doubled or one[1] is not None]
+    assert len({labels.label(one) for one in told}) == len(told)
 
 
 def test_names_before_ids() -> None:

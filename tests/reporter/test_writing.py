@@ -124,7 +124,7 @@ def test_a_report_of_other_sessions(desk: Desk, tmp_path: Path) -> None:
     """A report is not written beside sessions that it was not made of."""
     report = desk.report(*life())
     desk.report(*life(), *life("i-2"))
-    with pytest.raises(DataError, match=r"is of 1 sessions, but the engine now has 2\."):
+    with pytest.raises(DataError, match=r"is of 1 session, but the engine now has 2\."):
         write_report(report, desk.engine, tmp_path / "out", "Test cloud")
     assert list((tmp_path / "out").iterdir()) == []
 

@@ -84,7 +84,7 @@ class Place:
         with self._db() as db:
             db.executescript(f"PRAGMA synchronous = OFF; {standin.TABLES}")
 
-    def configure(self, clouds: str = CONFIGURATION, **keys: str) -> None:
+    def configure(self, clouds: str = CONFIGURATION, **keys: str | float) -> None:
         """Write the configuration; `keys` are of [xdmod]."""
         said = {"bin": "bin", "configuration": "state", **keys}
         lines = [clouds, "[xdmod]", *(f"{key} = {json.dumps(value)}" for key, value in said.items()), self.settings]
@@ -146,7 +146,7 @@ class Place:
 
     def call(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """Run the command; between two attempts nobody waits, and the result is not judged."""
-        with patch("operations.xdmod.commands.time.sleep", self.waited.append):
+        with patch("operations.xdmod.commands.sleep", self.waited.append):
             return call(self.site, *words)
 
     def run(self, *words: str) -> str:

@@ -101,6 +101,12 @@ class Program:
                     os.kill(process, signal.SIGKILL)
         if self.fault(f"slow at {where}"):
             time.sleep(1)
+        if self.fault(f"deaf at {where}"):
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if self.fault(f"hang at {where}"):
+            # What it has begun hangs, too, and holds all that it holds.
+            os.fork()
+            time.sleep(600)
 
     def transient(self, prefix: str) -> None:
         for name, text in TRANSIENT.items():
@@ -296,8 +302,11 @@ def ingestor(it: Program) -> None:
     it.step("ingestor ends ingesting")
     it.db.execute("INSERT INTO acl VALUES (1)")
     if not phases:
+        it.say("notice", "No cloud event data to ingest")
         for name in REALMS:
             aggregate(it, name, begun)
+        if not any(one["resource_type"] == "Disk" for one in it.resources.values()):
+            it.say("notice", "Storage realm not enabled, not aggregating")
 
 
 def ingest(it: Program, realm: str, *, again: bool) -> None:

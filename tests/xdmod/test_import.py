@@ -18,7 +18,7 @@ def types(place: Place) -> list[str]:
 def test_the_four_files_in_their_order(place: Place) -> None:
     """Parents come before groups, and all that XDMoD has taken lies in the archive."""
     place.owners(**OWNERS, pi2project=PROJECTS)
-    assert "XDMoD imported pi2project.csv (1 lines)" in place.run("import-hierarchy")
+    assert "XDMoD imported pi2project.csv (1 line)" in place.run("import-hierarchy")
     assert types(place) == TYPES
     assert sorted(path.name for path in place.archive.rglob("*.csv")) == [
         "group.csv",

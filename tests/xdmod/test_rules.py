@@ -47,6 +47,20 @@ def test_a_lock_beside_skipped_records() -> None:
     assert read(lines, 1).fault is AGAIN
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-10-05 01:00:00 [notice] Storage realm not enabled, not aggregating",
+        "2026-10-05 01:00:00 [notice] No cloud event data to ingest",
+    ],
+)
+def test_what_xdmod_does_not_have(line: str) -> None:
+    """Nobody who asks for all that there is asks for that; whoever asks for it by name is told."""
+    assert read([line], 0, everything=True).fault is None
+    assert read([line], 0).fault is CONFIGURATION
+    assert read([line, "SQLSTATE[HY000]: General error: 1205 Lock wait"], 1, everything=True).fault is AGAIN
+
+
 def test_an_exit_code_that_nothing_explains() -> None:
     """The last error that was printed is all that can be told."""
     said = read(["[critical] Something else", "#0 {main}"], 3)

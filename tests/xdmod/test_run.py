@@ -15,10 +15,12 @@ import pytest
 from demo.replay import Replay
 from demo.replay.faults import UNAVAILABLE
 from tests.cli.here import impatient
+from tests.collectors.thanos import Thanos, every
+from tests.collectors.thanos import at as thanos_at
 from tests.hierarchy.served import Served, served
 from tests.real.keycloak import Fault
 from tests.simulation import SimulatedCloud
-from tests.xdmod.place import DAY, Place, event, job
+from tests.xdmod.place import CLUSTER, DAY, Place, event, job
 from tests.xdmod.test_kill import STEPS, killer, plain
 
 NOW = datetime(2026, 10, 5, 12, tzinfo=UTC)
@@ -234,3 +236,17 @@ def test_events_of_one_instance(world: World) -> None:
     world.place.put(f"openstack/events/{DAY}T00:00:00_{DAY}T23:59:59.json", f"[{json.dumps(event('theirs', 1))}]")
     world.place.run("shred", "openstack")
     assert [row[1] for row in world.place.rows("raw")] == ["theirs"]
+
+
+def test_pods_that_are_known_better_too_late(place: Place) -> None:
+    """What a cluster tells of a day that XDMoD has already is said, for it stays as it was told."""
+    with Thanos(now=thanos_at(1, day=1)) as thanos:
+        place.configure(f'[[openshift]]\nname = "pods"\nresource = "{CLUSTER}"\nurl = "{thanos.url}"\nfirst_days = 1\n')
+        thanos.pod(samples=every(thanos_at(10), thanos_at(12, day=1)))
+        assert place.json("run")["warnings"] == []
+        thanos.now, began = thanos_at(1, day=2), thanos_at(9, 50)
+        who = {"namespace": "space", "pod": "pod-1", "uid": "uid-1"}
+        thanos.tell("start_time", {thanos_at(12, day=1): str(int(began.timestamp()))}, **who)
+        (warning,) = place.json("run")["warnings"]
+    assert warning.startswith("pods: 1 pod")
+    assert "(0 seconds too long, 600 too short)" in warning

@@ -245,7 +245,7 @@ def test_files_that_xdmod_does_not_see(place: Place) -> None:
     place.jobs(DAY, job(1))
     script = place.folder / "bin" / "xdmod-shredder"
     script.write_text("#!/bin/sh\necho '2026-10-05 00:00:00 [notice] Shredded 0 records'\n")
-    assert "XDMoD read none of 1 records" in place.fails(1, "shred")
+    assert "XDMoD read nothing of 1 record:" in place.fails(1, "shred")
     assert in_folder(place, "claimed", "jobs", CLUSTER) == [DAY]
 
 

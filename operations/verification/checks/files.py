@@ -7,6 +7,7 @@ from pathlib import Path
 
 from exporters.openstack import TARGET
 from exporters.outbox import array_lines, day_of
+from ledger.counts import counted
 from ledger.exports import Exports, WrittenFile
 from operations.verification.checks.books import Books
 from operations.verification.checks.records import Checked, Finding, checked, error
@@ -35,7 +36,7 @@ def _found(file: WrittenFile, folders: Sequence[Path]) -> Path | None:
 def _unlike(file: WrittenFile, path: Path) -> Iterator[Finding]:
     events, digest = len(array_lines(path)), sha256(path.read_bytes()).hexdigest()
     if events != file.records:
-        yield error(str(path), f"{file.records:,} events", f"{events:,}", f"{events - file.records:+,}")
+        yield error(str(path), counted(file.records, "events"), f"{events:,}", f"{events - file.records:+,}")
     elif digest != file.sha256:
         yield error(str(path), f"SHA-256 {file.sha256}", digest)
 
@@ -44,4 +45,4 @@ def _reason(told: Sequence[WrittenFile], kept: dict[WrittenFile, Path]) -> str |
     if not told:
         return "no events of the period were exported"
     gone = len(told) - len(kept)
-    return f"{gone:,} files are in none of the folders; name the one with --events" if gone else None
+    return f"{counted(gone, 'files are')} in none of the folders; name the one with --events" if gone else None
