@@ -8,6 +8,7 @@ import msgspec
 
 from cli.output import json_option, print_json, print_table
 from cli.sources import Context, opened
+from ledger.counts import counted, tallied
 from ledger.database import connect, place, upgrade
 from operations.archive import archive
 from operations.configuration import load
@@ -58,23 +59,26 @@ def runs(context: Context, last: int, as_json: bool) -> None:
     "--older-than",
     required=True,
     metavar="24mo|2y|YYYY-MM",
-    help="Servers that ended so many whole months or years ago, or before a month.",
+    help="Servers and pods that ended so many whole months or years ago, or before a month.",
 )
 @json_option
 @click.pass_obj
 def archive_command(context: Context, older_than: str, as_json: bool) -> None:
-    """Move the records of servers that are long gone out of the ledger, into files of Parquet.
+    """Move the records of servers and pods that are long gone out of the ledger, into files of Parquet.
 
-    Reports go on reading them. Servers that live, or of which something was learned later, keep all their records.
+    Reports go on reading them. Those that live, or of which something was learned later, keep all their records.
     """
     state = opened(context)
     done = archive(state.ledger, state.configuration, older_than)
     if as_json:
         print_json([one._asdict() for one in done])
         return
-    rows = [(one.source, f"{one.month:%Y-%m}", one.servers, one.records, one.file.name) for one in done]
+    rows = [
+        (one.source, f"{one.month:%Y-%m}", counted(one.gone, f"{one.kind}s"), one.records, one.file.name)
+        for one in done
+    ]
     if rows:
-        print_table("Archived", ("source", "month", "servers", "records", "file"), rows)
+        print_table("Archived", ("source", "month", "gone", "records", "file"), rows)
     else:
         click.echo("There was nothing to archive.")
 
@@ -107,5 +111,5 @@ def _cell(head: str, value: Any) -> str:
     if value is None:
         return ""
     if head == "counts":
-        return ", ".join(f"{number} {what}" for what, number in msgspec.json.decode(value).items())
+        return tallied(msgspec.json.decode(value))
     return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)

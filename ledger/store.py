@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, NewType, Self, TypeVar, get_args
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, Select, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Engine, RowMapping, and_, case, func, or_, select
 
-from ledger.archive import Archive
+from ledger.archive import Archive, completed
 from ledger.cluster import Clustered, Pod, PodKey
 from ledger.database import check, connect, reading, writing
 from ledger.locks import sole_writer
@@ -277,45 +277,50 @@ class Ledger:
         where something is odd about them or told of them. With `only`, no other.
         """
         ends = latest.c.ends
-        chosen = (
-            select(record.c.subject, record.c.body)
-            .select_from(latest.join(record, record.c.seq == _as_of(up_to)))
-            .where(latest.c.source_id == self.source_id(name), latest.c.kind == Kind.POD)
-            .where(ends > since, ends < until + _LONGEST_WINDOW, latest.c.begins < until)
-            .order_by(latest.c.subject, latest.c.begins)
-        )
+        wanted = [ends > since, ends < until + _LONGEST_WINDOW, latest.c.begins < until]
         if only is not None:
-            chosen = chosen.where(latest.c.subject == only)
+            wanted.append(latest.c.subject == only)
         decode = msgspec.json.Decoder(Pod).decode
         with reading(self.engine) as connection:
-            rows = connection.execution_options(yield_per=2000).execute(chosen)
+            rows = self._windows(connection, name, up_to, *wanted)
             for _, group in groupby(rows, key=lambda row: row[0]):
                 yield life_of([decode(body) for _, body in group], since, until)
 
     def knows_pods(self, name: str, at: datetime) -> bool:
         """Whether a cluster had pods in the window that ended at a time (UTC)."""
-        chosen = self._ending(name, at).where(record.c.body.contains('"stretches"')).limit(1)
         with reading(self.engine) as connection:
-            return connection.execute(chosen).first() is not None
+            rows = self._windows(connection, name, None, latest.c.ends == at)
+            return sum('"stretches"' in body for _, body in rows) > 0
 
     def begun(self, name: str, namespace: str, pod: str, at: datetime) -> datetime | None:
         """When a pod was first sampled that is known by its name only, and was still there at a time (UTC).
 
         That time is the end of a window; none where no such pod was there.
         """
-        chosen = self._ending(name, at).where(latest.c.subject.startswith(f"{namespace}/{pod}/", autoescape=True))
+        named = latest.c.subject.startswith(f"{namespace}/{pod}/", autoescape=True)
         with reading(self.engine) as connection:
-            found = [msgspec.json.decode(body, type=Pod) for body in connection.scalars(chosen)]
+            rows = self._windows(connection, name, None, latest.c.ends == at, named)
+            found = [msgspec.json.decode(body, type=Pod) for _, body in rows]
         there = [one.begun for one in found if one.stretches and one.stretches[-1].last == at]
         return there[-1] if there else None
 
-    def _ending(self, name: str, at: datetime) -> Select[str]:
-        """The pods of the window that ended at a time."""
-        return (
-            select(record.c.body)
-            .select_from(latest.join(record, latest.c.seq == record.c.seq))
-            .where(latest.c.source_id == self.source_id(name), latest.c.kind == Kind.POD, latest.c.ends == at)
+    def _windows(
+        self, connection: Connection, name: str, up_to: Seq | None, *wanted: ColumnElement[bool]
+    ) -> Iterator[tuple[str, str]]:
+        """Key and record of pods in the windows wanted, by key and window, as they were known `up_to` a record."""
+        source_id = self.source_id(name)
+        mine = (latest.c.source_id == source_id, latest.c.kind == Kind.POD, *wanted)
+        archive = Archive(connection, source_id, self._archive)
+        extent = archive.extent(*mine)
+        chosen = (
+            select(latest.c.subject, latest.c.identity, record.c.body)
+            .select_from(latest.join(record, record.c.seq == _as_of(up_to), isouter=extent is not None))
+            .where(*mine)
+            .order_by(latest.c.subject, latest.c.begins)
         )
+        past = archive.newest(Kind.POD, extent, up_to) if extent else iter(())
+        with connection.execution_options(yield_per=2000).execute(chosen) as rows:
+            yield from completed(rows, past)
 
     def source_id(self, name: str, *, create: bool = False) -> int:
         """The row of a source; 0, which no row has, for one that was never written."""

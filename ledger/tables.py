@@ -223,7 +223,8 @@ job_form = Table(
     **_TABLE,
 )
 
-#: Files of records that left the ledger, each of the servers that ended in one month; what asked for it, and when.
+#: Files of records that left the ledger, each of the servers that ended in one month, or of the pods that were last
+#: seen in it, which `servers` counts then; what asked for it, and when.
 archive = Table(
     "archive",
     metadata,

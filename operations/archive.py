@@ -16,16 +16,16 @@ _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 def archive(
     ledger: Ledger, configuration: Configuration, older_than: str, now: datetime | None = None
 ) -> list[Archived]:
-    """Archive the records of servers that ended in whole months before a policy says, of every cloud.
+    """Archive the records of servers and pods that were gone in whole months before a policy says, of every cloud.
 
     Raises ConfigurationError for a policy that is none, and what archiving raises; months that were done stay done.
     """
     before = cut(older_than, now or datetime.now(UTC))
     return [
         one
-        for source in configuration.openstack
-        if source.name in ledger.sources()
-        for one in archive_source(ledger, source.name, configuration.ledger_archive, before)
+        for cloud in configuration.clouds
+        if cloud.name in ledger.sources()
+        for one in archive_source(ledger, cloud.name, configuration.ledger_archive, before)
     ]
 
 

@@ -1,10 +1,13 @@
 """`xdmod-cloud export hypervisors` says what it writes, to people and to programs."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from ledger import Kind, Mode, Named
+from ledger.overview import overview
 from tests.exporters.hosts import A, B, HostSite
 
 
@@ -24,6 +27,26 @@ def test_command_writes_both(site: HostSite) -> None:
     said = site.command("sim", "--resource-specs", file)
     assert "sim: nothing new" in said.output
     assert f"sim: {file} stays as it is" in said.output
+
+
+def test_what_says_nothing_new_waits_no_longer(site: HostSite) -> None:
+    """Records about anything else are no backlog of this export, however long the hypervisors stay as they are."""
+    site.collect("2026-10-01T08:00:00", A, B)
+    site.command()
+    with site.ledger.writer("sim") as writer:
+        time = datetime(2026, 10, 2, 8, tzinfo=UTC)
+        writer.finish(writer.begin(Mode.CHANGES, None), time, time, [Named(Kind.PROJECT, "p-1", "lab")])
+    assert backlog(site) > 0
+    assert "sim: nothing new" in site.command().output
+    assert backlog(site) == 0
+    site.collect("2026-10-03T08:00:00", A)
+    assert "(1 host)" in site.command().output
+
+
+def backlog(site: HostSite) -> int:
+    """How many records wait for the export of hypervisors."""
+    [source] = overview(site.ledger)
+    return source.backlog["hypervisor-facts"]
 
 
 def test_command_prints_entries(site: HostSite) -> None:
