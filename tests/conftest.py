@@ -19,6 +19,8 @@ def xdmod_data() -> Path:
     return XDMOD_DATA
 
 
+# Before xdist looks for the groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one process what shares servers: each file, and all tests of the real cloud, which take longest."""
     real_cloud = Path(__file__).with_name("real") / "openstack"
