@@ -23,8 +23,9 @@ def xdmod_data() -> Path:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep in one process what shares servers: each file, and all tests of the real cloud, which take longest."""
-    real_cloud = Path(__file__).with_name("real") / "openstack"
+    tests = Path(__file__).parent
+    real_cloud = tests / "real" / "openstack"
     items.sort(key=lambda item: not item.path.is_relative_to(real_cloud))
     for item in items:
         group = real_cloud if item.path.is_relative_to(real_cloud) else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
+        item.add_marker(pytest.mark.xdist_group(str(group.relative_to(tests))))
