@@ -3,6 +3,7 @@
 import gc
 import logging
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -69,9 +70,22 @@ def command(context: click.Context, config: Path | None, verbose: bool, log_form
     context.obj = config
 
 
+def _end(number: int, _: object) -> None:
+    """End in order: what is half done is cleared away, and what was begun beside is ended, too.
+
+    Python would do nothing of it by itself, and a container's first process not even end.
+    """
+    os.write(2, f"xdmod-cloud: ended by {signal.Signals(number).name}; what was complete is kept.\n".encode())
+    sys.exit(128 + number)
+
+
 def main() -> None:
     """Run the command; an error is one line on stderr and its exit code."""
     gc.set_threshold(_OBJECTS)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Whoever ignores one of them, as nohup does, has a reason.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
     try:
         sys.exit(command(standalone_mode=False) or 0)
     except XdmodCloudError as error:

@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, case, delete, exists, func, in
 
 import schemas
 from ledger.archive import ARCHIVED, connected
+from ledger.counts import counted
 from ledger.database import reading, writing
 from ledger.errors import DataError
 from ledger.files import flush, written_safely
@@ -203,8 +204,8 @@ def _move(ledger: Ledger, part: _Part, row: dict[str, Any]) -> None:
             connection.execute(insert(archived), rows)
         if removed != row["records"]:
             raise DataError(
-                f"{row['file']} has {row['records']:,} records, and the ledger {removed:,}. Nothing was removed; run"
-                " again."
+                f"{row['file']} has {counted(row['records'], 'records')}, and the ledger {removed:,}. Nothing was"
+                " removed; run again."
             )
 
 

@@ -85,7 +85,7 @@ class Commands:
         if said is None:
             # What took that long once is not tried again at once.
             raise SourceUnavailable(
-                f"{program} was not done after {self._settings.time_limit_hours:g} hours, and was stopped. Look at what"
+                f"{program} was not done after {self._settings.time_limit_hours:g} h, and was stopped. Look at what"
                 " XDMoD's database is doing, or raise [xdmod] time_limit_hours. What is left to do is kept: run again"
                 " later."
             )

@@ -160,7 +160,10 @@ class Lister:
 
     def _parts(self, instance: str, start: int, end: int, kind: _Kind) -> Iterator[str]:
         """Yield the lines of a session that reaches beyond the period, or belonged to several: one for each owner."""
-        begin, finish = _time(start), _time(end)
+        try:
+            begin, finish = _time(start), _time(end)
+        except (OverflowError, ValueError):
+            raise _timeless(instance, start, end) from None
         since, until = max(start, self._first), min(end, self._limit)
         if kind.keep is not None and not _overlap(kind.keep, since, until):
             return
@@ -182,7 +185,9 @@ class Lister:
             self._kinds.clear()
         kind, known = self._kind(dict(zip(_SHARED, map(int, rest.split(",")), strict=True))), None
         if kind is not None:
-            low, high, before = kind.parts[0] if len(kind.parts) == 1 and kind.keep is None else (1, 0, "")
+            # Where an owner follows, an instant at the very end is that one's.
+            alone = len(kind.parts) == 1 and kind.keep is None and kind.parts[0][1] == self._limit
+            low, high, before = kind.parts[0] if alone else (1, 0, "")
             known = (low, high, before, kind.after, kind.cores, kind)
         self._kinds[rest] = known
         return known
@@ -229,7 +234,7 @@ class Lister:
 
 
 def parted(said: str) -> tuple[int, str, list[str]]:
-    """The id of a server, its name, its sessions. Raises DataError where the database has cut off what was too long."""
+    """The id of a server, its name, its sessions. Raises DataError where the database leaves out what is too long."""
     count, key, length, rest = said.split(",", 3)
     name, sessions = rest[: int(length)], rest[int(length) :].split("\n")
     if len(sessions) < int(count):
@@ -281,4 +286,11 @@ def _backwards(instance: str, begun: str, ended: str) -> DataError:
     return DataError(
         f"XDMoD has a session of the server {instance} that ends at {ended}, before it begins at {begun}."
         " Nothing was written: have XDMoD ingest the events of this server again."
+    )
+
+
+def _timeless(instance: str, start: int, end: int) -> DataError:
+    return DataError(
+        f"XDMoD has a session of the server {instance} from {start} to {end}, in seconds since 1970, which no calendar"
+        " has. Nothing was written: have XDMoD ingest the events of this server again."
     )

@@ -145,13 +145,15 @@ def listing_statement(plan: Plan) -> str:
     """Return the SQL of the sessions themselves: a text for each server, by XDMoD's id of it.
 
     It has the number of its sessions, its id, the length of its name, and this, each after a comma, then a line for
-    each session, for to send them one by one takes long.
+    each session, for to send them one by one takes long. Sessions that are too many to be sent at once are left out.
     """
     columns = {**LISTED, **plan.keys, "systemaccount": f"COALESCE(sr.systemaccount_id, {NOBODY})"}
     state = f"COALESCE({plan.warehouse.state}, {rules.UNKNOWN_STATE})"
     lines = f"GROUP_CONCAT(CONCAT_WS(',', {', '.join(columns.values())}, {state}) SEPARATOR '\\n')"
     name = "MIN(i.provider_identifier)"
-    return f"""SELECT CONCAT(COUNT(*), ',', sr.instance_id, ',', CHAR_LENGTH({name}), ',', {name}, {lines})
+    server = f"COUNT(*), ',', sr.instance_id, ',', CHAR_LENGTH({name}), ',', {name}"
+    # What is longer than it sends at once, the database makes nothing of.
+    return f"""SELECT COALESCE(CONCAT({server}, {lines}), CONCAT({server}))
 FROM modw_cloud.session_records AS sr
 STRAIGHT_JOIN modw_cloud.instance AS i ON i.instance_id = sr.instance_id
 WHERE {plan.which}

@@ -327,15 +327,25 @@ def test_one_collector_at_a_time(tmp_path: Path, undisturbed: tuple[Content, dic
         assert finished(site) == undisturbed
 
 
-def test_an_interrupted_collector(tmp_path: Path, undisturbed: tuple[Content, dict[str, bytes]]) -> None:
-    """Ctrl-C ends it at once, in one line, and with nothing recorded."""
+@pytest.mark.parametrize(
+    ("sign", "code", "line"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "ended by SIGTERM"),
+        (signal.SIGHUP, 129, "ended by SIGHUP"),
+    ],
+)
+def test_an_interrupted_collector(
+    tmp_path: Path, undisturbed: tuple[Content, dict[str, bytes]], sign: signal.Signals, code: int, line: str
+) -> None:
+    """Ctrl-C ends it at once, as does whoever stops its pod, in one line, and with nothing recorded."""
     with opened_site(tmp_path) as site:
         site.server.at = SECOND
         before = state(site)
         with at_work(site) as process:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(sign)
             _, stderr = process.communicate(timeout=30)
-        assert (process.returncode, stderr.strip()) == (130, "xdmod-cloud: interrupted; what was complete is kept.")
+        assert (process.returncode, stderr.strip()) == (code, f"xdmod-cloud: {line}; what was complete is kept.")
         assert state(site) == before
         assert finished(site) == undisturbed
 

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 import schemas
 from hierarchy.owners import ALWAYS, Label, Owner
 from hierarchy.projects import Projects
-from ledger import ConfigurationError, Ledger
+from ledger import ConfigurationError, DataError, Ledger
 from ledger.ownership import ProjectKey
 from operations.configuration import load
 from operations.reports.usage import ledger_sessions
 from reporter import By, Only, Period, UsageReport, usage_report
 from reporter.engine_sessions import EngineSessions
 from reporter.periods import zone_named
+from reporter.session_list import Chosen
 from reporter.xdmod.sessions import XdmodSessions
 from reporter.xdmod.warehouse import Warehouse, grants
 from tests.cli.here import call, call_at
@@ -518,6 +519,27 @@ def test_jobs(server: MariaDB, tmp_path: Path) -> None:
     of_project = call_at(tmp_path, "report", "sessions", *place, "--project", project).stdout
     assert len(of_project.splitlines()) - 1 == sum(row["project"] == project for row in found) > 0
     assert call_at(tmp_path, "report", "sessions", *place, "--project", project.upper()).stdout == of_project
+
+
+def test_more_sessions_than_the_database_sends_at_once(server: MariaDB) -> None:
+    """It is said of which server they are, and what to do."""
+    ((before,),) = rows(server, "SELECT @@GLOBAL.max_allowed_packet")
+    some = "SELECT * FROM modw_cloud.session_records WHERE instance_id <> 1 AND instance_type_id <> 1"
+    server.execute(f"CREATE TABLE modw_cloud.more AS {some} LIMIT 100")
+    server.execute("UPDATE modw_cloud.more SET session_id = session_id + 900000, start_event_type_id = session_id")
+    server.execute(f"UPDATE modw_cloud.more SET instance_id = (SELECT MIN(instance_id) FROM ({some}) AS some)")
+    server.execute("INSERT INTO modw_cloud.session_records SELECT * FROM modw_cloud.more")
+    server.execute("SET GLOBAL max_allowed_packet = 4096")
+    try:
+        with (
+            opened(server) as source,
+            pytest.raises(DataError, match=r"The server [\w-]+ has 1\d\d sessions .* max_allowed_packet higher"),
+        ):
+            list(source.listed("cloud", Period.days("2018-01-01", "2018-12-31"), [], Chosen()))
+    finally:
+        server.execute(f"SET GLOBAL max_allowed_packet = {before}")
+        server.execute("DELETE FROM modw_cloud.session_records WHERE session_id >= 900000")
+        server.execute("DROP TABLE modw_cloud.more")
 
 
 def test_jobs_of_users_who_differ_by_case(server: MariaDB, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Commands of XDMoD that do not come to an end."""
 
+import os
 import signal
 
 import pytest
@@ -34,7 +35,7 @@ def test_it_is_stopped_and_begun_by_the_next_run(place: Place, command: str, mom
     place.configure(time_limit_hours=LIMIT)
     done = len(place.calls())
     place.fault(f"hang at {moment}")
-    assert "was not done after 0.001 hours, and was stopped" in place.fails(75, command)
+    assert "was not done after 0.001 h, and was stopped" in place.fails(75, command)
     assert (len(place.calls()), place.waited) == (done + 1, [])
     assert any(name.startswith(folder) for name in where(place))
     place.configure()
@@ -66,13 +67,15 @@ def test_jobs_that_were_cut_off(place: Place) -> None:
     assert any(name.startswith(f"{CLUSTER}/claimed") for name in where(place))
 
 
-def test_one_that_is_interrupted(place: Place) -> None:
-    """Whoever ends the chain from the keyboard ends XDMoD's command, too."""
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_one_that_is_interrupted(place: Place, sign: signal.Signals) -> None:
+    """Whoever ends the chain, from the keyboard or as a service or a pod is ended, ends XDMoD's command, too."""
     place.events(DAY, event("a", 1))
     place.fault("hang at shredder begins")
 
     def prepare() -> None:
-        signal.signal(signal.SIGALRM, signal.default_int_handler)
+        signal.signal(sign, signal.default_int_handler if sign is signal.SIGINT else signal.SIG_DFL)
+        signal.signal(signal.SIGALRM, lambda *_: os.kill(os.getpid(), sign))
         signal.setitimer(signal.ITIMER_REAL, 2)
 
     place.killed("shred", prepare=prepare, orphans=True)
