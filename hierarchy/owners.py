@@ -109,7 +109,9 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
             seen.add(id)
             bounds.update(state.since for state in lives[id][1:])
             queue += [state.item.parent for state in lives[id] if state.item.parent is not None]
-    ordered = sorted(bounds)
+    # What was above it before it was first seen did not own it: its first owner is the one that it had then.
+    first = max(bound for bound in bounds if bound <= states[0].since)
+    ordered = sorted(bound for bound in bounds if bound >= first)
     for since, until in zip(ordered, [*ordered[1:], ALWAYS[1]], strict=True):
         chain = {item.level: item for item in _chain(states[0].item.id, lives, since)}
         item = chain[Level.CLOUD_PROJECT]

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from hierarchy.owners import ALWAYS, Label, Owner, owners
-from tests.hierarchy.estate import STACK, Estate, at
+from tests.hierarchy.estate import OCP, STACK, Estate, at
 
 YEAR = at("2025-01-01"), at("2026-01-01")
 
@@ -55,6 +55,20 @@ def test_a_name_given_to_another(estate: Estate) -> None:
         (Label("survey"), ALWAYS[0], at("2025-06-01"), "Ann"),
         (Label("survey"), at("2025-06-01"), ALWAYS[1], "Bob"),
     ]
+
+
+def test_before_it_was_first_seen(estate: Estate) -> None:
+    """What a cloud project used before is its first owner's, though another had the research project earlier."""
+    for id in ("ann", "bob"):
+        estate.person(id, "University A", "Physics", first=id.title())
+    estate.project("1", "Survey", "ann")
+    estate.allocation("2", "1", OCP, "pods")
+    estate.run(at("2025-02-01"))
+    estate.project("1", "Survey", "bob")
+    estate.run(at("2025-03-01"))
+    estate.allocation("1", "1", STACK, "id-1", cloud_project_name="survey")
+    estate.run(at("2025-04-01"))
+    assert told(owners(estate.ledger, "stack", YEAR)) == [(Label("survey"), *ALWAYS, "Bob")]
 
 
 def test_another_cloud(estate: Estate) -> None:
