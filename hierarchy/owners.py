@@ -64,8 +64,9 @@ def owners(
     """Who owned each project of a cloud within a window (UTC), by label and time.
 
     `labels` are those that are known for an id in the cloud; the names of the hierarchy serve for the others. Every
-    label is covered, without gap or overlap, over all of `ALWAYS`: before it was first seen it belongs to its first
-    owner, and after its end to its last one. Where two bore it, it is the active one's, of several the latest one's.
+    label is covered, without gap or overlap, over all of `ALWAYS`: before it was first seen it belongs to whoever had
+    the research project then, before all to the first that had it, and after its end to its last owner. Where two bore
+    it, it is the active one's, of several the latest one's.
     """
     with reading(ledger.engine) as connection:
         lives = _lives(connection, window)
@@ -109,9 +110,7 @@ def _stretches(states: Sequence[State], lives: Mapping[ItemId, Sequence[State]])
             seen.add(id)
             bounds.update(state.since for state in lives[id][1:])
             queue += [state.item.parent for state in lives[id] if state.item.parent is not None]
-    # What was above it before it was first seen did not own it: its first owner is the one that it had then.
-    first = max(bound for bound in bounds if bound <= states[0].since)
-    ordered = sorted(bound for bound in bounds if bound >= first)
+    ordered = sorted(bounds)
     for since, until in zip(ordered, [*ordered[1:], ALWAYS[1]], strict=True):
         chain = {item.level: item for item in _chain(states[0].item.id, lives, since)}
         item = chain[Level.CLOUD_PROJECT]
@@ -156,14 +155,14 @@ def _unambiguous(stretches: Sequence[_Stretch]) -> Iterator[Owner]:
 
 
 def _owner_at(stretches: Iterable[_Stretch], moment: datetime) -> Owner:
-    """Who has a name at a moment; else whoever had it last, else whoever is going to have it first."""
+    """Who has a name at a moment; else whoever had it last, else who owns then what is going to have it first."""
 
-    def rank(one: _Stretch) -> tuple[bool, bool, bool, float, int]:
+    def rank(one: _Stretch) -> tuple[bool, bool, bool, float, int, bool]:
         begin = max(one.since, one.seen)
         if begin > moment:
-            return False, False, False, -begin.timestamp(), -one.id
+            return False, False, False, -begin.timestamp(), -one.id, one.since <= moment < one.until
         if one.until <= moment:
-            return True, False, False, one.until.timestamp(), one.id
-        return True, True, one.active, 0, one.id
+            return True, False, False, one.until.timestamp(), one.id, False
+        return True, True, one.active, 0, one.id, True
 
     return max(stretches, key=rank).owner

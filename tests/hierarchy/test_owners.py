@@ -58,7 +58,7 @@ def test_a_name_given_to_another(estate: Estate) -> None:
 
 
 def test_before_it_was_first_seen(estate: Estate) -> None:
-    """What a cloud project used before is its first owner's, though another had the research project earlier."""
+    """What a cloud project used before is counted for whoever had the research project then, whatever the window."""
     for id in ("ann", "bob"):
         estate.person(id, "University A", "Physics", first=id.title())
     estate.project("1", "Survey", "ann")
@@ -68,7 +68,12 @@ def test_before_it_was_first_seen(estate: Estate) -> None:
     estate.run(at("2025-03-01"))
     estate.allocation("1", "1", STACK, "id-1", cloud_project_name="survey")
     estate.run(at("2025-04-01"))
-    assert told(owners(estate.ledger, "stack", YEAR)) == [(Label("survey"), *ALWAYS, "Bob")]
+    assert told(owners(estate.ledger, "stack", YEAR)) == [
+        (Label("survey"), ALWAYS[0], at("2025-03-01"), "Ann"),
+        (Label("survey"), at("2025-03-01"), ALWAYS[1], "Bob"),
+    ]
+    late = at("2025-03-15"), at("2025-05-01")
+    assert told(owners(estate.ledger, "stack", late)) == [(Label("survey"), *ALWAYS, "Bob")]
 
 
 def test_another_cloud(estate: Estate) -> None:
