@@ -14,6 +14,6 @@ _PLACES = {
 }
 
 
-@click.group(cls=LazyGroup, places=_PLACES)
+@click.group(cls=LazyGroup, places=_PLACES, short_help="Read clouds and owners into the ledger.")
 def collect() -> None:
     """Read what the clouds did, and who owns what, into the ledger."""

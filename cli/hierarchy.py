@@ -114,7 +114,7 @@ def _print(done: ExportedHierarchy) -> None:
         )
 
 
-@hierarchy.command()
+@hierarchy.command(short_help="Show to whom a project belongs, or belonged.")
 @click.argument("project")
 @click.option("--as-of", metavar="DATE", callback=_moment, help="At the end of that day, or at that time (UTC).")
 @json_option
@@ -152,7 +152,7 @@ def _card_rows(card: Card) -> list[tuple[str, str]]:
     ]
 
 
-@hierarchy.command()
+@hierarchy.command(short_help="Show every state that something was in.")
 @click.argument("item")
 @json_option
 @click.pass_obj

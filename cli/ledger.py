@@ -21,7 +21,7 @@ def ledger() -> None:
     """Look after the ledger."""
 
 
-@ledger.command("upgrade")
+@ledger.command("upgrade", short_help="Make the tables, or bring them up to date.")
 @click.pass_obj
 def upgrade_command(context: Context) -> None:
     """Make the ledger's tables, or bring them to this program's version."""
@@ -54,7 +54,7 @@ def runs(context: Context, last: int, as_json: bool) -> None:
             click.echo(f"{row['source']}, {row['started']:%Y-%m-%d %H:%M:%S}: {row['error']}")
 
 
-@ledger.command("archive")
+@ledger.command("archive", short_help="Move what is long gone into files of Parquet.")
 @click.option(
     "--older-than",
     required=True,
@@ -83,7 +83,7 @@ def archive_command(context: Context, older_than: str, as_json: bool) -> None:
         click.echo("There was nothing to archive.")
 
 
-@ledger.command()
+@ledger.command(short_help="Show what could not be used and was set aside.")
 @json_option
 @click.pass_obj
 def quarantine(context: Context, as_json: bool) -> None:

@@ -46,7 +46,7 @@ def published(context: Context, as_json: bool) -> None:
     print_table("Published reports (UTC)", heads, rows, unbroken=("report",))
 
 
-@click.command()
+@click.command(short_help="Make a published report again, and compare.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @xdmod_option
 @json_option

@@ -27,7 +27,7 @@ from reporter.xdmod.warehouse import Warehouse
 __all__ = ["sessions"]
 
 
-@click.command()
+@click.command(short_help="List every session of a period, as CSV.")
 @sources_argument
 @period_options
 @xdmod_option

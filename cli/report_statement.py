@@ -25,7 +25,7 @@ from reporter.xdmod.warehouse import Warehouse
 __all__ = ["statement"]
 
 
-@click.command()
+@click.command(short_help="Write the statement of a project or PI.")
 @sources_argument
 @period_options
 @xdmod_option

@@ -86,7 +86,7 @@ def statistic(
     click.echo(_table(asked, rows), nl=False)
 
 
-@click.command()
+@click.command(short_help="Print the rights that reading an XDMoD needs.")
 @click.argument("account", metavar="USER@HOST", default="xdmod_cloud@localhost")
 @click.option("--version", default="11.0", show_default=True, help="The XDMoD: 10.0, 10.5 or 11.0.")
 @click.option(
